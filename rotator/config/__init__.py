@@ -1,0 +1,42 @@
+"""The configuration: YAML and environment, read into frozen models, or one clear problem."""
+
+from __future__ import annotations
+
+from rotator.config.convert import config_schema, limits, policies, rules, show
+from rotator.config.example import commented_example
+from rotator.config.load import load, load_bytes
+from rotator.config.models import (
+    ApproleAuth,
+    Auth,
+    CertAuth,
+    Config,
+    ExchangeSection,
+    JwtAuth,
+    KubernetesAuth,
+    LocalStore,
+    TokenAuth,
+    VaultStore,
+)
+from rotator.config.problem import ConfigProblem
+
+__all__ = [
+    "ApproleAuth",
+    "Auth",
+    "CertAuth",
+    "Config",
+    "ConfigProblem",
+    "ExchangeSection",
+    "JwtAuth",
+    "KubernetesAuth",
+    "LocalStore",
+    "TokenAuth",
+    "VaultStore",
+    "commented_example",
+    "config_schema",
+    "limits",
+    "load",
+    "load_bytes",
+    "policies",
+    "rules",
+    "show",
+]

@@ -1,0 +1,1 @@
+"""What Rotator decides: pure functions over frozen values, standard library only."""

@@ -1,0 +1,1 @@
+"""What Rotator shows: metrics, logs and the audit trail, never a secret."""

@@ -1,0 +1,1 @@
+"""The one HTTP port: metrics, health, and a page that lists the links."""

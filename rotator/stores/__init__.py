@@ -1,0 +1,1 @@
+"""Where credentials and the daemon's own documents are kept."""

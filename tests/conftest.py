@@ -1,0 +1,37 @@
+"""Fixtures that several areas share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.build import HOW_TO, ServerMissing, ensured
+from tests.servers.vault_server import VaultServer
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run anyio's tests on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def vault() -> Iterator[VaultServer]:
+    """One real Vault for the whole run; take a mount of your own by `vault.fresh_mount()`."""
+    try:
+        binary = ensured()
+    except ServerMissing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(HOW_TO)
+        pytest.skip(HOW_TO)
+    server = VaultServer(binary).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mount(vault: VaultServer) -> str:
+    """A fresh KV v2 mount on the shared Vault."""
+    return vault.fresh_mount()

@@ -1,0 +1,258 @@
+"""What the world answers to each effect, and the invariants that no effect may break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rotator.core.facts import KeyFacts
+from rotator.core.issue import IssuedKey
+from rotator.core.liveness import Liveness
+from rotator.core.names import KeyId, RotationId, Secrets
+from rotator.core.outcome import Failure, Happened, Meaning
+from rotator.core.record import Record, label_of
+from rotator.core.saga.words import (
+    Answer,
+    CreateKey,
+    DeleteKey,
+    DeleteOlder,
+    Done,
+    Effect,
+    FencePath,
+    FindElsewhere,
+    Guard,
+    GuardSeen,
+    Holder,
+    Inspect,
+    Lost,
+    PathSeen,
+    Places,
+    Publish,
+    ReadPath,
+    RetireVersions,
+    Seen,
+    Sight,
+    Stale,
+    Unretire,
+    Which,
+    Written,
+)
+from rotator.core.strays import Kind, judge
+
+from .world import (
+    M0,
+    OLD,
+    SEEN,
+    Driver,
+    PathVersion,
+    Rules,
+    State,
+    alive,
+    key_of,
+    served,
+    set_key,
+)
+
+REFUSED_STALE = Failure(Meaning.CLOCK_SKEW, Happened.NOT_APPLIED)
+
+
+class Violation(Exception):
+    """An invariant is broken."""
+
+
+def names_of(r: Record) -> tuple[str, str | None]:
+    """The old key's and the new key's name."""
+    return str(r.old_key_id), None if r.new is None else str(r.new.key_id)
+
+
+def delete(s: State, name: str) -> State:
+    """Apply a deletion of ours, which must never hit a key that consumers may hold."""
+    if not alive(s, name):
+        return s
+    if served(s) == name:
+        raise Violation(f"deleted {name}, which the path serves")
+    if name in s.held and not s.meddled:
+        raise Violation(f"deleted {name}, which a consumer may still hold")
+    return set_key(s, name, "dead")
+
+
+def must_stay_alive(s: State) -> None:
+    """At the moment of sending a deletion, the path's key must be alive."""
+    stays = served(s)
+    if stays is None or (stays != "third" and not alive(s, stays)):
+        raise Violation("a deletion was sent while the path serves no living key")
+
+
+def perform(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    """Carry an effect out without any fault."""
+    return HANDLERS.get(type(e), _done)(s, d, r, e, rules)
+
+
+def _read_path(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    old, new = names_of(r)
+    numbered = list(enumerate(s.path, 1))
+    top = served(s)
+    words = {None: Holder.GONE, old: Holder.OLD, new: Holder.NEW}
+    holds = Holder.GONE if top is None else words.get(top, Holder.OTHER)
+    return s, PathSeen(
+        version=len(s.path),
+        holds=holds,
+        old_versions=tuple(
+            n for n, v in numbered if v.holds == old and not v.deleted and n < len(s.path)
+        ),
+        new_versions=tuple(n for n, v in numbered if v.holds == new and not v.deleted),
+        unread=tuple(n for n, v in numbered if v.deleted),
+    )
+
+
+def _inspect(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, Inspect)
+    old, new = names_of(r)
+    name = {Which.OLD: old, Which.NEW: new, Which.SERVED: served(s)}[e.which]
+    if name is None:
+        return s, Sight(Liveness.UNKNOWN, M0)
+    lives = name == "third" or alive(s, name)
+    return s, Sight(Liveness.ALIVE if lives else Liveness.DEAD, M0, matches=name not in s.mismatched)
+
+
+def _guard(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    same = s.document.version == d.version and not s.document.deleted
+    return s, GuardSeen(
+        at=M0,
+        path_version=len(s.path),
+        recreated=False,
+        record_unchanged=same or rules.guard_blind_to_record,
+        hold="somebody" if s.hold else None,
+    )
+
+
+def _create(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    if d.slept:
+        return s, REFUSED_STALE
+    return create(s, r.attempt), IssuedKey(KeyId(key_of(r.attempt)), Secrets())
+
+
+def create(s: State, attempt: int) -> State:
+    """Apply a create; each attempt may create one key."""
+    name = key_of(attempt)
+    if name in s.created:
+        raise Violation(f"attempt {attempt} created two keys")
+    return set_key(s, name, "alive")._replace(created=s.created | {name})
+
+
+def _delete_key(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, DeleteKey)
+    if d.slept and not rules.no_clock_in_guard:
+        return s, REFUSED_STALE
+    if not d.slept:
+        must_stay_alive(s)
+    return delete(s, target(r, e)), Done()
+
+
+def target(r: Record, e: DeleteKey) -> str:
+    """The name of the key that a DeleteKey means."""
+    old, new = names_of(r)
+    name = old if e.which is Which.OLD else new
+    assert name is not None
+    return name
+
+
+def _delete_older(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, DeleteOlder)
+    if d.slept and not rules.no_clock_in_guard:
+        return s, REFUSED_STALE
+    path = _saw_path(d)
+    if not d.slept and (path is None or path.version == len(s.path)):
+        must_stay_alive(s)
+    doomed = [n for n, life in s.keys if life == "alive" and n.startswith("n") and n[1:].isdigit()]
+    for name in doomed:
+        older = int(name[1:]) < e.before
+        if older or (rules.delete_others and int(name[1:]) != r.attempt):
+            s = delete(s, name)
+    return s, Done()
+
+
+def _saw_path(d: Driver) -> PathSeen | None:
+    saw = SEEN.values[d.seen]
+    assert isinstance(saw, Seen)
+    return saw.path
+
+
+def _publish(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, Publish)
+    old, new = names_of(r)
+    name = new if e.which is Which.NEW else old
+    assert name is not None
+    if len(s.path) != e.cas and not rules.no_cas_on_path:
+        return s, Lost()
+    if name in s.mismatched and not r.obeyed:
+        raise Violation("published a key that is not what was asked for")
+    if not alive(s, name) and not d.slept:
+        raise Violation(f"published {name}, which is dead")
+    return put(s, name), Written(len(s.path) + 1)
+
+
+def put(s: State, name: str) -> State:
+    """Write a new version of the path; consumers may read it at once."""
+    return s._replace(path=(*s.path, PathVersion(name, False)), held=s.held | {name})
+
+
+def _fence(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, FencePath)
+    if len(s.path) != e.cas:
+        return s, Lost()
+    return s._replace(path=(*s.path, s.path[-1])), Written(len(s.path) + 1)
+
+
+def _retire(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    assert isinstance(e, RetireVersions | Unretire)
+    if d.slept and not rules.skip_guard_before_retire:
+        return s, Stale()
+    versions = e.versions
+    if rules.retire_by_content and isinstance(e, RetireVersions):
+        versions = tuple(n for n, v in enumerate(s.path, 1) if v.holds == OLD)
+    down = isinstance(e, RetireVersions)
+    if down and len(s.path) in versions:
+        raise Violation("retired the version that consumers read")
+    path = tuple(
+        v._replace(deleted=down) if n in versions else v for n, v in enumerate(s.path, 1)
+    )
+    return s._replace(path=path), Done()
+
+
+def _done(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
+    return s, Places((), complete=True) if isinstance(e, FindElsewhere) else Done()
+
+
+Handler = Callable[[State, Driver, Record, Effect, Rules], tuple[State, Answer]]
+
+HANDLERS: dict[type, Handler] = {
+    ReadPath: _read_path,
+    Inspect: _inspect,
+    Guard: _guard,
+    CreateKey: _create,
+    DeleteKey: _delete_key,
+    DeleteOlder: _delete_older,
+    Publish: _publish,
+    FencePath: _fence,
+    RetireVersions: _retire,
+    Unretire: _retire,
+}
+
+
+def strays(s: State, listed: tuple[str, ...], r: Record, rules: Rules) -> list[str]:
+    """Which of the listed keys the tidy would delete, by the real judgement."""
+    found = []
+    for name in listed:
+        if not name.startswith("n"):
+            continue
+        facts = KeyFacts(KeyId(name), label=label_of(r.rotation, int(name[1:])))
+        holder = served(s)
+        ids = frozenset() if holder is None else frozenset({KeyId(holder)})
+        kind = judge(facts, {RotationId(r.rotation): r}, ids).kind
+        if rules.tidy_trusts_no_open_record:
+            stray = r.closed or (r.new is not None and r.new.key_id != name)
+            stray = stray or label_of(r.rotation, int(name[1:])) != r.label
+            kind = Kind.STRAY if stray and name != holder else Kind.OPEN
+        if kind is Kind.STRAY:
+            found.append(name)
+    return found

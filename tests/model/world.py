@@ -1,0 +1,252 @@
+"""The world of the model: one path, its keys at the exchange, its record, its drivers.
+
+Everything is a small immutable tuple, so that a state can be hashed; records and
+what drivers have seen are the real objects of `core`, interned.  Time has three
+values: 0 (just written), 1 (minutes: every settle and back-off is over) and 2
+(days: every drain is over).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from rotator.core.issue import KeySpec
+from rotator.core.names import (
+    AccountId,
+    CredentialName,
+    ExchangeName,
+    Fingerprint,
+    KeyId,
+    RotationId,
+    Secrets,
+    SigningKey,
+    StorePath,
+)
+from rotator.core.record import Phase, Pins, Record, Revoke, Terms, Trigger
+from rotator.core.saga import Context
+from rotator.core.saga.words import Moment, Order, Seen
+
+T0 = datetime(2026, 1, 5, tzinfo=UTC)
+AGES = (timedelta(0), timedelta(minutes=5), timedelta(days=1))
+M0 = Moment(T0, 0.0)
+OLD, THIRD = "old", "third"
+
+Keys = tuple[tuple[str, str], ...]
+"""(name, alive|dead) of every key at the exchange; attempts are `n1`, `n2`, ..."""
+
+
+class PathVersion(NamedTuple):
+    """One version of the path: whose key it holds, and whether it is soft-deleted."""
+
+    holds: str
+    deleted: bool
+
+
+NONE = -1
+
+
+class Intern:
+    """Numbers for records and for what drivers have seen, so that a state hashes fast."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[object, int] = {}
+        self.values: list[object] = []
+
+    def number(self, value: object) -> int:
+        """Return the number of a value; the same value has the same number."""
+        found = self.numbers.get(value)
+        if found is None:
+            found = self.numbers[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+RECORDS = Intern()
+SEEN = Intern()
+NOTHING_SEEN = SEEN.number(Seen())
+FRESH = SEEN.number(Seen(fresh_at=M0))
+
+
+class Document(NamedTuple):
+    """The record's document: its version, the record in it, and whether it is deleted."""
+
+    version: int
+    record: int
+    deleted: bool
+
+
+class Driver(NamedTuple):
+    """One driver: what it believes, and what it has seen in this step."""
+
+    version: int
+    record: int
+    seen: int
+    age: int
+    slept: bool
+
+
+IDLE = Driver(0, NONE, NOTHING_SEEN, 0, False)
+
+
+class State(NamedTuple):
+    """The whole world at one instant."""
+
+    keys: Keys
+    path: tuple[PathVersion, ...]
+    document: Document
+    drivers: tuple[Driver, ...]
+    pending: tuple[tuple[str, str], ...]
+    order: Order | None
+    hold: bool
+    age: int
+    held: frozenset[str]
+    events: int
+    operator: int
+    created: frozenset[str]
+    mismatched: frozenset[str]
+    listed: tuple[str, ...] | None
+    meddled: bool
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One configuration that is enumerated."""
+
+    drivers: int
+    events: int
+    revoke: Revoke = Revoke.DRAIN
+    operator: int = 1
+    lists_keys: bool = True
+
+
+def first_record(setup: Setup) -> Record:
+    """The record as a driver writes it when it opens the rotation."""
+    return Record(
+        rotation=RotationId("aaaaaaaa"),
+        credential=CredentialName("secret/desk"),
+        path=StorePath("secret/desk"),
+        strategy="overlap",
+        trigger=Trigger.DUE,
+        phase=Phase.CREATING,
+        pins=Pins(
+            ExchangeName("bybit"), "prod", "h", AccountId("1"), None, None, (), T0
+        ),
+        terms=Terms(revoke=setup.revoke, lists_keys=setup.lists_keys),
+        spec=KeySpec(AccountId("1"), ()),
+        old_key_id=KeyId(OLD),
+        old_fingerprint=Fingerprint("f"),
+        started_at=T0,
+        phase_since=T0,
+        written_at=T0,
+        v0=1,
+    )
+
+
+def start(setup: Setup) -> State:
+    """The state in which the opening record has not been written yet."""
+    return State(
+        keys=((OLD, "alive"),),
+        path=(PathVersion(OLD, False),),
+        document=Document(0, NONE, False),
+        drivers=(IDLE,) * setup.drivers,
+        pending=(),
+        order=None,
+        hold=False,
+        age=0,
+        held=frozenset({OLD}),
+        events=setup.events,
+        operator=setup.operator,
+        created=frozenset(),
+        mismatched=frozenset(),
+        listed=None,
+        meddled=False,
+    )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the mutants change; the real machine is `Rules()`."""
+
+    name: str = "real"
+    always_fresh: bool = False
+    delete_others: bool = False
+    skip_guard_before_revoke: bool = False
+    skip_probe_before_revoke: bool = False
+    skip_probe_before_publish: bool = False
+    skip_probe_in_tidy: bool = False
+    skip_verify: bool = False
+    guard_blind_to_record: bool = False
+    retire_by_content: bool = False
+    skip_guard_before_retire: bool = False
+    delete_just_created: bool = False
+    tidy_trusts_no_open_record: bool = False
+    close_by_delete: bool = False
+    no_path_fence: bool = False
+    no_settle_in_rollback: bool = False
+    no_drain_back: bool = False
+    unbound_complete: bool = False
+    no_cas_on_record: bool = False
+    no_cas_on_path: bool = False
+    record_after_effect: bool = False
+    no_clock_in_guard: bool = False
+    rollback_gives_up: bool = False
+
+
+REAL = Rules()
+
+
+def context(age: int, hold: bool, order: Order | None) -> Context:
+    """What a driver is told."""
+    return Context(now=T0 + AGES[age], hold="somebody" if hold else None, order=order)
+
+
+def canonical(record: Record, age: int) -> Record:
+    """Bring a record that was written at age `age` back to time zero."""
+    shift = AGES[age]
+
+    def back(at: datetime | None) -> datetime | None:
+        return None if at is None else max(T0, at - shift)
+
+    return replace(
+        record,
+        steps=(),
+        started_at=T0,
+        phase_since=max(T0, record.phase_since - shift),
+        written_at=T0,
+        drain_since=back(record.drain_since),
+        drain_until=back(record.drain_until),
+        deleted_at=back(record.deleted_at),
+        question="?" if record.question else "",
+        why="",
+        looks="",
+        proof="",
+    )
+
+
+def alive(s: State, name: str) -> bool:
+    """Say whether a key lives at the exchange."""
+    return (name, "alive") in s.keys
+
+
+def set_key(s: State, name: str, life: str) -> State:
+    """Set a key's life."""
+    rest = tuple(k for k in s.keys if k[0] != name)
+    return s._replace(keys=tuple(sorted((*rest, (name, life)))))
+
+
+def served(s: State) -> str | None:
+    """The key that the path's current version holds; None if it is deleted."""
+    top = s.path[-1]
+    return None if top.deleted else top.holds
+
+
+def key_of(attempt: int) -> str:
+    """The name of the key that an attempt creates."""
+    return f"n{attempt}"
+
+
+def as_key(name: str) -> SigningKey:
+    """A key as a record holds it; the model knows no secrets."""
+    return SigningKey(KeyId(name), Secrets())

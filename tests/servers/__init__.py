@@ -1,0 +1,1 @@
+"""Real servers that tests, benchmarks and the demo start on loopback."""
