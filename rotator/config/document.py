@@ -8,7 +8,7 @@ second documents; a key may stand once.  Times, dates and `yes`/`no` stay texts.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.composer import Composer
@@ -74,9 +74,7 @@ def _value(node: Node) -> Any:
         return scalar(node.value) if node.style is None else node.value
     if isinstance(node, SequenceNode):
         return [_value(child) for child in node.value]
-    if isinstance(node, MappingNode):
-        return _mapping(node)
-    raise ConstructorError(None, None, "not a value", node.start_mark)
+    return _mapping(cast("MappingNode", node))
 
 
 def _mapping(node: MappingNode) -> dict[str, Any]:

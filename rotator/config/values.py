@@ -36,8 +36,6 @@ MAX_TEXT = 512
 
 def duration(value: Any) -> timedelta:
     """Read `30d`, `6h`, `1h30m`; raises ValueError."""
-    if isinstance(value, timedelta):
-        return value
     if value == 0 and not isinstance(value, bool):
         return timedelta(0)
     if not isinstance(value, str) or not DURATION.fullmatch(value):

@@ -7,10 +7,12 @@ import shlex
 from rotator.core.policy import ExchangeTraits
 from rotator.core.words import told
 
+NAME_LENGTH = 1000
+
 
 def command(verb: str, name: str, *more: str) -> str:
-    """Return a command on a credential, quoted for a shell."""
-    return " ".join(("rotator", verb, shlex.quote(name), *more))
+    """Return a command on a credential, quoted for a shell; control characters are escaped."""
+    return " ".join(("rotator", verb, shlex.quote(told(name, NAME_LENGTH)), *more))
 
 
 def keys_page(traits: ExchangeTraits | None) -> str:

@@ -72,11 +72,9 @@ def severity_of(policy: Policy, code: Code) -> Severity:
 
 def blocked_by(codes: Iterable[Code], holds: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the words that keep a rotation shut: blocking codes as declared, then holds."""
-    present = set(codes)
-    return (
-        *(c.value for c in Code if c in present and c in BLOCKING),
-        *(f"{HOLD}:{name}" for name in sorted(holds)),
-    )
+    blocking = BLOCKING.intersection(codes)
+    words = tuple(c.value for c in Code if c in blocking) if blocking else ()
+    return (*words, *(f"{HOLD}:{name}" for name in sorted(holds)))
 
 
 def verdict_of(

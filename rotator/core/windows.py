@@ -92,16 +92,14 @@ class Calendar:
         for _ in range(MAX_STEPS):
             if at is None or self.open(at, windows=windows):
                 return at
-            at = self._step(at, windows=windows)
+            at = self._step(at)
         return None
 
-    def _step(self, at: datetime, *, windows: bool) -> datetime | None:
+    def _step(self, at: datetime) -> datetime | None:
         """Return the end of the blackout at `at`, else the next opening of a window."""
         ends = [b.end for b in self.blackouts if b.covers(at)]
         if ends:
             return max(ends)
-        if not windows:
-            return None
         opens = [o for o in (w.next_open(at) for w in self.windows) if o is not None]
         return min(opens, default=None)
 

@@ -64,11 +64,20 @@ class Budget:
         self._monotonic = monotonic
         self._sleep = sleep
         self._buckets: dict[tuple[str, str], _Bucket] = {}
+        self._accounts: dict[str, str] = {}
         self._stopped_until = float("-inf")
 
-    async def take(self, costs: Costs, account: str) -> None:
-        """Wait until `costs` may be spent by `account`; raise ExchangeError while banned."""
+    def learn(self, key_id: str, account: str) -> None:
+        """Note that a key acts on `account`: its calls count there from now on."""
+        self._accounts[key_id] = account
+
+    async def take(self, costs: Costs, key_id: str) -> None:
+        """Wait until `costs` may be spent by a key's account; raise ExchangeError while banned.
+
+        A key whose account is not known yet counts as an account of its own.
+        """
         self.refuse_if_stopped()
+        account = self._accounts.get(key_id, key_id)
         wait = self._reserve(costs, account)
         if wait <= 0:
             return

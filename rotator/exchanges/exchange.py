@@ -165,7 +165,11 @@ class Exchange:
     async def inspect(self, key: SigningKey) -> Look:
         """Look at the key that signs; never raises."""
         told = await self._told(lambda: self._adapter.inspect(key))
-        return Look.failed(told) if isinstance(told, Failure) else Look(Validity.VALID, told)
+        if isinstance(told, Failure):
+            return Look.failed(told)
+        if told.account_id is not None:
+            self._budget.learn(key.key_id, told.account_id)
+        return Look(Validity.VALID, told)
 
     async def list_keys(self, parent: SigningKey, account: AccountId | None) -> Listing | Failure:
         """Return the keys of an account, or of all accounts that `parent` manages."""

@@ -182,9 +182,9 @@ class Transport:
         self._on_answer = on_answer
         self._total = total_seconds
 
-    async def ask(self, route: Route, auth: httpx.Auth, account: KeyId, query: str = "") -> Answer:
+    async def ask(self, route: Route, auth: httpx.Auth, key_id: KeyId, query: str = "") -> Answer:
         """Send a reading call, after waiting for its budget; raise ExchangeError."""
-        await self.budget.take(route.costs, account)
+        await self.budget.take(route.costs, key_id)
         return await self._send(route, auth, query, b"", reading=True)
 
     async def act(self, route: Route, auth: httpx.Auth, body: bytes, query: str = "") -> Answer:

@@ -150,5 +150,4 @@ async def _hang_up(scope: Scope, receive: Receive) -> None:
     if close is None:
         raise HungUp
     close()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await receive()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import assert_never
 from urllib.parse import unquote_to_bytes
 
 from rotator.sandbox import binance_keys as keys
@@ -138,6 +139,8 @@ class Binance:
                 return _error(-1007)
             case Refusal.MAINTENANCE:
                 return _error(-1004)
+            case _:
+                assert_never(refusal)
 
     def window_left(self, request: Request) -> float:
         """Return how long the signature stays acceptable, in seconds."""
@@ -172,8 +175,7 @@ class Binance:
         if not (key_id.isascii() and key_id.isalnum()):
             raise BinanceRefuses(-2014)
         key = self._ledger.key(key_id)
-        account = None if key is None else self._ledger.account(key.account_id)
-        if key is None or account is None or self._ledger.state(key) is not State.ACTIVE:
+        if key is None or self._ledger.state(key) is not State.ACTIVE:
             raise BinanceRefuses(NO_ACCESS)
         params = _params(request)
         if params is None:
@@ -184,7 +186,7 @@ class Binance:
         if key.environment != ENVIRONMENT or not key.admits(request.client):
             raise BinanceRefuses(NO_ACCESS)
         in_query = frozenset(fields(request.query) or {})
-        return Caller(key, account, self._ledger.powers(key), in_query), params
+        return Caller(key, self._ledger.account_of(key), self._ledger.powers(key), in_query), params
 
     def _weigh_address(self, request: Request, weight: int) -> tuple[Usage, tuple[Header, ...]]:
         if request.path.startswith("/sapi/"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 import orjson
 
@@ -114,6 +115,8 @@ class Bybit:
                 return self._error(10000)
             case Refusal.MAINTENANCE:
                 return Reply(503, b"Service Unavailable", TEXT)
+            case _:
+                assert_never(refusal)
 
     def window_left(self, request: Request) -> float:
         """Return how long the signature stays acceptable, in seconds."""
@@ -168,10 +171,7 @@ class Bybit:
             raise BybitRefuses(33004)
         if not key.admits(request.client):
             raise BybitRefuses(10010)
-        account = ledger.account(key.account_id)
-        if account is None:
-            raise BybitRefuses(10003)
-        return Caller(key, account)
+        return Caller(key, ledger.account_of(key))
 
     def _success(self, result: Result, message: str) -> Reply:
         return json_reply(200, self._envelope(0, message, result))

@@ -166,6 +166,10 @@ class Ledger:
         """Return an account, or None."""
         return self._accounts.get(account_id)
 
+    def account_of(self, key: Key) -> Account:
+        """Return the account that a key belongs to."""
+        return self._accounts[key.account_id]
+
     def open_account(self, account_id: str, parent_id: str | None) -> Account:
         """Open a master account (`parent_id` None) or a sub-account; keep one that exists."""
         known = self._accounts.get(account_id)

@@ -13,7 +13,11 @@ from rotator.core.names import Fingerprint
 FINGERPRINT_BYTES: Final = 16
 MAX_TOKENS: Final = 256
 MAX_DEPTH: Final = 8
-TOKEN: Final = re.compile(r"[A-Za-z0-9+/=_\-]{8,}")
+TOKENS: Final = (
+    re.compile(r"[A-Za-z0-9_\-]{8,}"),
+    re.compile(r"[A-Za-z0-9_\-+/]{8,}={0,2}"),
+)
+"""Words, and base64 with its slashes and padding."""
 
 
 class Fingerprints:
@@ -33,14 +37,15 @@ class Fingerprints:
         The whole text comes first, then the tokens of at least 8 characters
         (a key pasted into an address or a JSON text); at most 256.
         """
-        texts = islice(_texts(value, MAX_DEPTH), MAX_TOKENS)
+        texts = dict.fromkeys(islice(_texts(value, MAX_DEPTH), MAX_TOKENS))
         return tuple(dict.fromkeys(self.of(text) for text in texts))
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-        yield from (found.group() for found in TOKEN.finditer(value))
+        for tokens in TOKENS:
+            yield from (found.group() for found in tokens.finditer(value))
     elif depth and isinstance(value, dict):
         for inner in value.values():
             yield from _texts(inner, depth - 1)

@@ -103,9 +103,7 @@ class Town:
     def opened(self, wire: httpx.AsyncBaseTransport | None = None) -> Exchange:
         """Open the adapter over the sandbox, or over a wire around it."""
         settings = ExchangeSettings(base_url="http://127.0.0.1:9", share=self.share)
-        return open_exchange(
-            self.house.name, settings, self.ticks.clocks(), wire=wire or self.wire
-        )
+        return open_exchange(self.house.name, settings, self.ticks.clocks(), wire=wire or self.wire)
 
     def key(
         self,
@@ -113,9 +111,9 @@ class Town:
         label: str = "",
         native: frozenset[str] | None = None,
         addresses: tuple[str, ...] = (HERE,),
+        *,
         age: timedelta = timedelta(),
         kind: KeyType = "hmac",
-        *,
         read_only: bool = False,
     ) -> SigningKey:
         """Make a key at the exchange, as its web page would."""
@@ -174,7 +172,7 @@ class Street(httpx.AsyncBaseTransport):
     def __init__(self, town: Town) -> None:
         self._town = town
         app = build(town.world, town.house.name, lambda _, work: town.late.append(work))
-        self._inner = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        self._inner = httpx.ASGITransport(app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._town.change(request)

@@ -139,9 +139,7 @@ def test_after_an_unknown_create_the_list_tells(house: House) -> None:
         assert isinstance(listing, Listing)
         (found,) = [k for k in listing.keys if k.label == "label"]
         assert found.key_id is not None
-        gone = await town.exchange.delete_key(
-            town.parent, account, found.key_id, town.ticks.now()
-        )
+        gone = await town.exchange.delete_key(town.parent, account, found.key_id, town.ticks.now())
         assert gone is None
 
     run(recover())

@@ -190,12 +190,10 @@ def test_an_activation_delay_is_an_invalid_key_for_a_while(house: House) -> None
 def test_our_budget_keeps_the_exchange_content(house: House) -> None:
     """With the default share and the limits enforced, a long burst is never refused."""
     town = Town(house, limits=True, share=0.2)
-    keys = [town.key() for _ in range(20)]
+    keys = [town.key(account=sub) for sub in house.subs for _ in range(5)]
 
     async def burst() -> set[Validity]:
-        return {
-            (await town.exchange.inspect(key)).validity for _ in range(10) for key in keys
-        }
+        return {(await town.exchange.inspect(key)).validity for _ in range(20) for key in keys}
 
     assert run(burst()) == {Validity.VALID}
 

@@ -23,9 +23,7 @@ ISSUING = pytest.mark.parametrize("house", ISSUERS, ids=lambda h: h.name)
 
 async def create(town: Town, label: str = "rkabcdefgh1", spec: KeySpec | None = None) -> IssuedKey:
     """Create a key that must come to be."""
-    told = await town.exchange.create_key(
-        town.parent, spec or town.spec(), label, town.ticks.now()
-    )
+    told = await town.exchange.create_key(town.parent, spec or town.spec(), label, town.ticks.now())
     assert isinstance(told, IssuedKey), told
     return told
 

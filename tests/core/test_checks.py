@@ -10,6 +10,7 @@ import pytest
 
 from rotator.core.checks import (
     CHECKS,
+    Case,
     CheckInput,
     Context,
     Incident,
@@ -19,6 +20,7 @@ from rotator.core.checks import (
     Standing,
     judge,
 )
+from rotator.core.checks.access import exchange_closed
 from rotator.core.facts import NEVER, Look, Validity
 from rotator.core.findings import Code, Severity, Verdict
 from rotator.core.names import AccountId, CredentialName, KeyId, RotationId
@@ -38,6 +40,7 @@ from tests.core.kit import (
     WATCHED,
     codes,
     failed,
+    given,
     judged,
     look,
     sentence,
@@ -51,6 +54,7 @@ SUBSET = Policy(addresses=AddressRules(subset=("10.0.0.0/24", "2001:db8::/32")))
 
 
 def scoped(*scopes: Scope, **facts: Any) -> Look:
+    """Return a look at a key with just these scopes."""
     return look(scopes=frozenset(scopes), **facts)
 
 
@@ -250,6 +254,11 @@ def test_a_closed_exchange_is_judged_from_the_store_alone() -> None:
     assert judgement.due is None
 
 
+def test_an_open_exchange_is_not_told_as_closed() -> None:
+    """The check of a closed exchange is silent while the exchange is open."""
+    assert not list(exchange_closed(Case.of(given())))
+
+
 def test_a_due_key_that_only_a_person_can_replace_names_the_page() -> None:
     """Overdue of a watch-only exchange tells where a person makes the new key."""
     judgement = judged(look(created_at=NOW - 400 * DAY), traits=WATCHED)
@@ -360,8 +369,8 @@ def test_the_verdict_is_the_sum(changes: dict[str, Any], verdict: Verdict) -> No
 
 def test_a_credential_never_looked_at_is_unknown() -> None:
     """Without a look and without a stored key nothing is known, and that is the verdict."""
-    given = CheckInput(CREDENTIAL, None, None, Policy(), NOW, Context(traits=ISSUING))
-    judgement = judge(given)
+    unseen = CheckInput(CREDENTIAL, None, None, Policy(), NOW, Context(traits=ISSUING))
+    judgement = judge(unseen)
     assert judgement.verdict is Verdict.UNKNOWN
     assert judgement.findings == ()
 

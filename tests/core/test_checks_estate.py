@@ -20,6 +20,7 @@ STATE = StorePath("secret/rotator/")
 
 
 def seen(n: int, *, dead: bool, looks: int = 2, exchange: ExchangeName = BYBIT) -> Watched:
+    """Return a key that was alive before."""
     validity = Validity.INVALID if dead else Validity.VALID
     return Watched(CredentialName(f"c{n}"), exchange, validity, looks if dead else 0, True)
 
@@ -53,7 +54,8 @@ def test_unknown_looks_do_not_water_down_an_incident() -> None:
 
 
 def held(name: str, key: str | None, secret: str | None = None, *more: str) -> Holding:
-    path = StorePath(name.split("#")[0])
+    """Return what a path holds, by made-up fingerprints."""
+    path = StorePath(name.partition("#")[0])
     stored = StoredKey(
         path,
         1,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rotator.core.checks import CheckInput, Context, ListedKey, OpenRotation, Slots, Standing, judge
 from rotator.core.cures import by_hand, command, keys_page
@@ -128,23 +127,18 @@ policies = st.builds(
 )
 
 
-@given(credentials, stored_keys, looks, policies, times, contexts)
+@given(st.builds(CheckInput, credentials, stored_keys, looks, policies, times, contexts))
 def test_hostile_data_give_findings_only(
-    credential: Credential,
-    stored: StoredKey | None,
-    look: Look | None,
-    policy: Policy,
-    now: datetime,
-    context: Context,
+    case: CheckInput,
 ) -> None:
     """Any metadata, facts and context give a judgement whose sentences are one bounded line."""
-    judgement = judge(CheckInput(credential, stored, look, policy, now, context))
+    judgement = judge(case)
     for finding in judgement.findings:
         assert finding.message.isprintable()
         assert finding.message
         assert len(finding.message) < 2000
-        assert finding.cure
-    planned = plan([Candidate(judgement)], Surroundings(), now)
+        assert finding.cure.isprintable()
+    planned = plan([Candidate(judgement)], Surroundings(), case.now)
     assert len(planned) == (judgement.due is not None)
 
 

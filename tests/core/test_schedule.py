@@ -7,8 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from rotator.core.checks import Judgement
 from rotator.core.due import Due, Why
@@ -39,6 +38,7 @@ HEALTHY = judged()
 
 
 def one(n: int = 0, *, due: Due | None = LATE, **changes: Any) -> Judgement:
+    """Return the judgement of the n-th credential, due since an hour."""
     name = f"secret/trading/bybit/desk{n}"
     judgement = replace(
         HEALTHY,
@@ -51,11 +51,13 @@ def one(n: int = 0, *, due: Due | None = LATE, **changes: Any) -> Judgement:
 
 
 def the(candidate: Candidate, **around: Any) -> Planned:
+    """Plan one credential."""
     (planned,) = plan([candidate], Surroundings(**around), NOW)
     return planned
 
 
 def words(candidate: Candidate, **around: Any) -> tuple[str, ...]:
+    """Return what blocks one credential."""
     return the(candidate, **around).blocked_by
 
 
@@ -125,7 +127,7 @@ def test_gates_with_an_end_tell_when_they_open() -> None:
 
 
 def test_a_person_s_wish_skips_waiting_but_no_block() -> None:
-    """rotate KEY is due now and skips windows, cool-down, halt and backlog; nothing else."""
+    """A `rotate KEY` is due now and skips windows, cool-down, halt and backlog; nothing else."""
     judgement = one(due=None, policy=NIGHTLY)
     asked = Candidate(judgement, asked=True, cooling_until=NOW + DAY)
     planned = the(asked, halted=frozenset({BYBIT}))
@@ -175,6 +177,7 @@ def test_what_no_program_rotates_is_planned_but_never_ready() -> None:
 
 
 def backlog(count: int, **around: Any) -> tuple[Planned, ...]:
+    """Plan credentials that are long overdue."""
     candidates = [Candidate(one(n, due=LONG_LATE)) for n in range(count)]
     return plan(candidates, Surroundings(**around), NOW)
 
@@ -276,6 +279,7 @@ def test_globs_cover_paths_and_names() -> None:
 
 
 def ready(count: int, **changes: Any) -> list[Planned]:
+    """Return rotations that may be opened now."""
     return [replace(the(Candidate(one(n))), **changes) for n in range(count)]
 
 

@@ -64,9 +64,7 @@ def test_the_published_sample() -> None:
     facts = facts_of()
     assert facts == KeyFacts(
         key_id=KEY.key_id,
-        scopes=frozenset(
-            {Scope.READ, Scope.TRANSFER, Scope.TRADE_MARGIN, Scope.TRADE_DERIVATIVES}
-        ),
+        scopes=frozenset({Scope.READ, Scope.TRANSFER, Scope.TRADE_MARGIN, Scope.TRADE_DERIVATIVES}),
         native=(
             "enableFixReadOnly",
             "enableInternalTransfer",

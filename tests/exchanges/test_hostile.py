@@ -25,13 +25,23 @@ KEY = hmac_key()
 SPEC = KeySpec(AccountId("42"), ("Spot.SpotTrade",))
 CANARY = "made-up-secret"
 
-TEXTS = (
-    st.text(max_size=40)
-    | st.sampled_from(
-        ["", "*", "0", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00", "0001-01-01"]
-        + ["2026-13-45T99:99:99Z", "\x00\x1b[31m", "\u202e", "a" * 5000, "true", "-", "--1", "٣"]
-    )
-)
+ODD_TEXTS = [
+    "",
+    "*",
+    "0",
+    "1970-01-01T00:00:00Z",
+    "9999-12-31T23:59:59+14:00",
+    "0001-01-01",
+    "2026-13-45T99:99:99Z",
+    "\x00\x1b[31m",
+    "\u202e",
+    "a" * 5000,
+    "true",
+    "-",
+    "--1",
+    "\u0663",
+]
+TEXTS = st.text(max_size=40) | st.sampled_from(ODD_TEXTS)
 LEAVES = (
     st.none()
     | st.booleans()
@@ -93,9 +103,7 @@ def ended(told: object, kinds: tuple[type, ...]) -> None:
     HEADERS,
     st.sampled_from(["bybit", "binance"]),
 )
-def test_any_answer_to_a_look(
-    body: bytes, status: int, headers: dict[str, str], name: str
-) -> None:
+def test_any_answer_to_a_look(body: bytes, status: int, headers: dict[str, str], name: str) -> None:
     """Any body under any status makes a look that can be printed as one JSON object."""
 
     def step(_: httpx.Request) -> httpx.Response:
@@ -176,7 +184,7 @@ def test_header_readers_never_raise(value: str) -> None:
         ("-7", -7),
         ("--7", None),
         ("7-", None),
-        ("٣", None),
+        ("\u0663", None),
         (True, None),
         (1.0, None),
         ("1" * 30, None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
@@ -92,9 +93,7 @@ def test_each_reason_and_its_validity(meaning: Meaning, validity: str) -> None:
 
 def test_an_ambiguous_look() -> None:
     """An answer that covers several meanings is unknown, with the first as reason."""
-    failure = Failure.of(
-        Meaning.INVALID_KEY, candidates=(Meaning.INVALID_KEY, Meaning.IP_BLOCKED)
-    )
+    failure = Failure.of(Meaning.INVALID_KEY, candidates=(Meaning.INVALID_KEY, Meaning.IP_BLOCKED))
     told = look_document("binance", Look.failed(failure))
     assert (told["validity"], told["reason"]) == ("unknown", "invalid_key")
     assert told["candidates"] == ["invalid_key", "ip_blocked"]
@@ -135,7 +134,9 @@ def test_a_credential_is_read() -> None:
 
 def test_absent_null_and_empty_are_the_same() -> None:
     """A field that is null or empty is as if it were not there."""
-    told = parse_credential('{"api_key": "k", "api_secret": "", "private_key": "P", "account": null}')
+    told = parse_credential(
+        '{"api_key": "k", "api_secret": "", "private_key": "P", "account": null}'
+    )
     assert told.key.secrets.api_secret is None
     assert told.account is None
 
@@ -179,10 +180,8 @@ JSON = st.recursive(
 @given(st.binary() | JSON.map(lambda v: orjson.dumps(v, option=0) if _dumps(v) else b"{}"))
 def test_any_input_is_a_credential_or_one_error(text: bytes) -> None:
     """Whatever comes on standard input, there is a credential or a CredentialError."""
-    try:
-        parse_credential(text)
-    except CredentialError as error:
-        assert str(error).isprintable()
+    with contextlib.suppress(CredentialError):
+        assert parse_credential(text).key.key_id
 
 
 def _dumps(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from rotator.core.facts import Validity
 from rotator.core.issue import KeySpec
 from rotator.core.names import AccountId, KeyId
 from rotator.core.outcome import Failure, Happened
-from rotator.exchanges.exchange import CLOSED
+from rotator.exchanges.exchange import CLOSED, Exchange
+from rotator.exchanges.origin import pinned
 from rotator.exchanges.port import Issuer, Operation, Trading
 from rotator.exchanges.registry import (
     EXCHANGES,
@@ -23,7 +25,18 @@ from rotator.exchanges.registry import (
     exchange_names,
     open_exchange,
 )
-from tests.exchanges.fakes import NOW, Ticks, Wire, bybit_error, hmac_key, opened, reply, run
+from tests.exchanges.fakes import (
+    LOOPBACK,
+    NOW,
+    Seen,
+    Ticks,
+    Wire,
+    bybit_error,
+    hmac_key,
+    opened,
+    reply,
+    run,
+)
 
 KEY = hmac_key()
 SPEC = KeySpec(AccountId("42"), ("Spot.SpotTrade",), (("readOnly", "0"),))
@@ -75,11 +88,13 @@ def test_each_route_is_a_listed_door_with_known_costs(name: str) -> None:
         ({"base_url": "https://api.bybit.com?x=1"}, "base_url"),
         ({"base_url": "ftp://127.0.0.1"}, "base_url"),
         ({"base_url": "nonsense"}, "base_url"),
+        ({"base_url": "http://127.0.0.1:canary"}, "base_url"),
         ({"base_url": "http://["}, "base_url"),
         ({"share": None}, "share"),
         ({"share": None, "base_url": "https://proxy.example"}, "share"),
         ({"share": 2.0}, "share"),
         ({"proxy": "socks5://127.0.0.1:1"}, "proxy"),
+        ({"proxy": "http://canary:port"}, "proxy"),
         ({"proxy": "http://canary@"}, "proxy"),
     ],
 )
@@ -164,6 +179,37 @@ def test_budget_taken_before_is_not_taken_again() -> None:
         assert len(ticks.slept) == 1
 
     run(create())
+
+
+def test_a_label_too_long_never_leaves() -> None:
+    """Where the label's length is documented, a longer one is refused before anything is sent."""
+    entry = EXCHANGES["bybit"]
+    short = replace(entry.profile.capabilities, label_length=16)
+    entry = replace(entry, profile=replace(entry.profile, capabilities=short))
+    settings = ExchangeSettings(base_url=LOOPBACK, share=None)
+    origin = pinned("bybit", entry.profile.hosts, "prod", LOOPBACK)
+    wire = Wire()
+    exchange = Exchange(entry, origin, settings, Ticks().clocks(), Seen(), wire=wire)
+    told = run(exchange.create_key(KEY, SPEC, "x" * 17, NOW))
+    assert isinstance(told, Failure)
+    assert told.happened is Happened.REFUSED
+    assert wire.requests == []
+
+
+def test_what_has_no_route_has_no_budget() -> None:
+    """Budget for a call that an exchange does not have is refused."""
+    exchange = opened("binance", Wire())
+    assert isinstance(run(exchange.take(Operation.CREATE, KEY)), Failure)
+    assert exchange.environment == "prod"
+    assert exchange.banned_until() is None
+
+
+def test_a_closed_exchange_has_nothing_to_say_on_loopback_either() -> None:
+    """No call to BitMEX is built, so a look there is a failure that was not sent."""
+    wire = Wire()
+    look = run(opened("bitmex", wire).inspect(KEY))
+    assert look.validity is Validity.UNKNOWN
+    assert wire.requests == []
 
 
 def test_a_ban_is_told_when_budget_is_asked_for() -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from rotator.core.names import Sensitive
-from rotator.sandbox.ledger import HmacSecret
+from rotator.sandbox.ledger import HmacSecret, PublicKey
 from rotator.sandbox.signing import read_public_key, signed_by
 from tests.sandbox.desk import PAIRS, SUB_KEYS, Desk, KeyObject, ask, hmac_hex
 
@@ -274,6 +274,14 @@ def test_pages_of_sub_keys() -> None:
         assert answer.json["code"] == -1102
 
 
+def test_an_account_has_thirty_slots() -> None:
+    """The thirty-first key of an account is refused."""
+    desk = Desk()
+    parent = desk.parent("binance")
+    codes = [desk.binance("POST", SUB_KEYS, parent, NEW).json.get("code") for _ in range(28)]
+    assert codes == [None] * 27 + [-9000]
+
+
 def test_forms_of_public_keys() -> None:
     """A public key may come as PEM or as the base64 of its DER form; other kinds are no key."""
     ours, _ = PAIRS("RSA")
@@ -282,6 +290,8 @@ def test_forms_of_public_keys() -> None:
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = curve.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     assert read_public_key(pem) is None
+    with pytest.raises(TypeError, match="RSA and Ed25519"):
+        signed_by(PublicKey("RSA", pem), b"", "")
 
 
 def test_a_public_key_may_be_brought() -> None:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.sandbox.desk import Desk, KeyObject, ask
+from tests.sandbox.desk import Desk, KeyObject, ask, hmac_hex
 
 INSPECT_FIELDS = {
     "id",
@@ -410,6 +410,33 @@ def test_a_master_key_only_shrinks() -> None:
     shrunk = desk.bybit_result("POST", "update-api", parent, narrower)
     assert shrunk["permissions"]["Wallet"] == ["AccountTransfer"]
     assert shrunk["ips"] == ["127.0.0.1"]
+
+
+def test_fiat_powers_are_for_the_web_page() -> None:
+    """A read-write master key cannot lose a fiat permission by API."""
+    desk = Desk()
+    parent = desk.parent("bybit")
+    ledger = desk.ledger("bybit")
+    held = ledger.key(parent["api_key"])
+    assert held is not None
+    ledger.change(held, native=held.native | {"FiatP2P.Advertising"})
+    assert desk.bybit_code("POST", "update-api", parent, {"permissions": {}}) == 141020
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"5", b"\xff"])
+def test_bodies_that_are_no_object(body: bytes) -> None:
+    """A signed body that is no JSON object is a bad parameter."""
+    desk = Desk()
+    parent = desk.parent("bybit")
+    stamp = str(desk.time.ms())
+    headers = {
+        "x-bapi-api-key": parent["api_key"],
+        "x-bapi-timestamp": stamp,
+        "x-bapi-sign": hmac_hex(parent, f"{stamp}{parent['api_key']}".encode() + body),
+    }
+    app = desk.apps["bybit"]
+    answer = ask(app, "POST", "/v5/user/delete-sub-api", body=body, headers=headers)
+    assert answer.json["retCode"] == 10001
 
 
 def test_a_master_key_deletes_itself() -> None:

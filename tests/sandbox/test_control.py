@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import Desk, ask
+from rotator.sandbox.control import control
+from rotator.sandbox.world import new_world
+from tests.sandbox.desk import Desk, Time, ask
 
 
 def test_the_ledger_tells_everything_but_secrets() -> None:
@@ -105,6 +107,19 @@ def test_accounts_open_on_demand() -> None:
     ledger = desk.ledger("bybit")
     assert ledger.owns("10000001", "4711")
     assert ledger.owns("4700", "4712")
+
+
+def test_a_world_without_accounts() -> None:
+    """Without seeds the first account named is a master, and one must be named."""
+    world = new_world(Time())
+    app = control(world)
+    assert ask(app, "POST", "/keys", body=b'{"exchange": "bybit"}').status == 400
+    wish = b'{"exchange": "bybit", "account": "5"}'
+    assert ask(app, "POST", "/keys", body=wish).status == 200
+    assert world.exchanges["bybit"].ledger.account("5") is not None
+    first = world.exchanges["bybit"].ledger.first_master()
+    assert first is not None
+    assert first.id == "5"
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from starlette.types import Message, Scope
 
 from rotator.sandbox import binance, bybit
+from rotator.sandbox.app import read_body
 from rotator.sandbox.bybit_words import ERRORS
 from rotator.sandbox.control import ACTIONS
 from tests.sandbox.desk import Desk, ask, hmac_hex
@@ -187,3 +189,12 @@ def test_other_connections_are_left_alone(name: str) -> None:
     with pytest.raises(StopIteration):
         running.send(None)  # type: ignore[attr-defined]  # an application is a coroutine
     assert sent == []
+
+
+def test_a_caller_that_leaves() -> None:
+    """A caller that leaves before its body is whole is served what it sent, no more."""
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    assert asyncio.run(read_body(receive, 10)) == b""

@@ -144,7 +144,7 @@ def test_what_an_address_is() -> None:
 
 
 def test_windows_and_bans_end_with_the_calendar() -> None:
-    """A window counts from its first call, many old ones are forgotten, bans end by the calendar."""
+    """A window counts from its first call, old ones are forgotten, bans end by the calendar."""
     calendar = Calendar(lambda: START)
     meter = Meter(calendar, on=True)
     second = timedelta(seconds=1)

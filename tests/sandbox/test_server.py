@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -96,6 +97,18 @@ def test_a_header_cannot_claim_an_address() -> None:
         assert (await client.get(url, headers=headers)).json()["retCode"] == 10010
 
     visit(what)
+
+
+def test_a_signal_ends_it() -> None:
+    """It serves until SIGTERM and then exits with 0."""
+    told: list[Ready] = []
+
+    def announce(ready: Ready) -> None:
+        told.append(ready)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert run(0, True, announce, now=Time()) == 0
+    assert len(told) == 1
 
 
 def test_a_taken_port_is_said() -> None:

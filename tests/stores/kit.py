@@ -13,7 +13,7 @@ from rotator.core.names import SigningKey, StorePath
 from rotator.core.outcome import Happened, StoreError
 from rotator.stores.documents import Documents
 from rotator.stores.local import LocalKv, open_local
-from rotator.stores.port import Data, KvStore, Metadata
+from rotator.stores.port import Data, KvStore, Metadata, Secret
 
 KEY = bytes(range(32))
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,6 +63,13 @@ async def put(kv: LocalKv, path: str, data: Data, **custom: str) -> int:
 async def metadata(kv: LocalKv, path: StorePath = DESK) -> Metadata:
     """Return metadata that must be there."""
     found = await kv.read_metadata(path)
+    assert found is not None
+    return found
+
+
+async def secret(kv: LocalKv, path: StorePath = DESK, version: int | None = None) -> Secret:
+    """Return a version that must be there."""
+    found = await kv.read(path, version)
     assert found is not None
     return found
 

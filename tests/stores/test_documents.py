@@ -63,6 +63,15 @@ def test_accounts_never_share_a_document(accounts: list[str]) -> None:
         split_mount(f"secret/{segment}")
 
 
+def test_long_and_odd_accounts() -> None:
+    """A very long account id becomes a short segment, an empty or broken one a valid one."""
+    one, other = encode_account("a" * 500), encode_account("a" * 499 + "b")
+    assert one != other
+    assert max(len(one), len(other)) <= 160
+    for account in ("", "..", ".", "\ud800", "~", "a."):
+        split_mount(f"secret/{encode_account(account)}")
+
+
 def test_read_and_put(tmp_path: Path) -> None:
     """A document is written over the version read; somebody else's write is a conflict."""
 

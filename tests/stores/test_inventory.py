@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from rotator.core.credentials import Rule, RuleBook
-from rotator.core.facts import Credential
+from rotator.core.credentials import Rule
 from rotator.core.names import CredentialName, StorePath
 from rotator.core.outcome import StoreDenied, StoreError
-from rotator.stores.fingerprints import Fingerprints
-from rotator.stores.held import Entry, Place
-from rotator.stores.inventory import Inventory, InventoryResult
+from rotator.stores.held import Place
 from rotator.stores.local import LocalKv
 from rotator.stores.port import StoreFault, Walk
-from tests.stores.kit import DESK, KEY, START, STATE, FakeClock, Watched, play, put, secret_of
-
-MARKS = Fingerprints(KEY)
-ROOT = StorePath("secret/trading/")
-
-
-@dataclass
-class Bench:
-    """An inventory over a watched store, with a clock and a count of breaths."""
-
-    watched: Watched
-    rules: Sequence[Rule] = ()
-    paths: Sequence[str] = (ROOT,)
-    clock: FakeClock = field(default_factory=FakeClock)
-    needs_age: Callable[[Credential], bool] = lambda _credential: True
-    breaths: int = 0
-
-    def __post_init__(self) -> None:
-        self.inventory = Inventory(
-            self.watched.kv,
-            [StorePath(path) for path in self.paths],
-            STATE,
-            RuleBook(self.rules),
-            MARKS,
-            clock=self.clock,
-            breathe=self.breathe,
-            needs_age=self.needs_age,
-        )
-
-    async def breathe(self) -> None:
-        self.breaths += 1
-
-    async def take(self) -> InventoryResult:
-        self.watched.asked.clear()
-        return await self.inventory.take()
-
-    async def one(self) -> Entry:
-        (entry,) = (await self.take()).entries
-        return entry
-
-
-def pair(key: str) -> dict[str, str]:
-    """Return a secret's usual fields."""
-    return {"api_key": key, "api_secret": f"secret-of-{key}"}
+from tests.stores.inventory_kit import MARKS, ROOT, Bench, pair
+from tests.stores.kit import DESK, START, STATE, FakeClock, Watched, play, put, secret_of
 
 
 def test_credential_from_metadata(tmp_path: Path) -> None:
@@ -393,89 +346,6 @@ def test_malformed_metadata(tmp_path: Path) -> None:
             "managed",
         }
         assert entry.credential.exchange is None
-
-    play(tmp_path, scenario)
-
-
-def test_age_from_the_oldest_version_with_the_key(tmp_path: Path) -> None:
-    """The key's age is that of the oldest kept version holding it, found by one read each."""
-    clock = FakeClock()
-
-    async def scenario(kv: LocalKv) -> None:
-        bench = Bench(Watched(kv), clock=clock)
-        for n, key in enumerate(["zero", "one", "one", "one"]):
-            await put(kv, DESK, {**pair(key), "note": str(n)}, exchange="bybit")
-            clock.later(days=1)
-        assert (await bench.one()).stored.key_since == START + timedelta(days=1)
-        reads = bench.watched.reads()
-        assert sorted(reads) == [(DESK, n) for n in (1, 2, 3, 4)]
-        await put(kv, DESK, {**pair("one"), "note": "5"})
-        assert (await bench.one()).stored.key_since == START + timedelta(days=1)
-        assert bench.watched.reads() == [(DESK, 5)]
-        await put(kv, DESK, pair("two"))
-        assert (await bench.one()).stored.key_since == START + timedelta(days=4)
-        assert bench.watched.reads() == [(DESK, 6)]
-
-    play(tmp_path, scenario, clock)
-
-
-def test_age_is_not_looked_for_without_need(tmp_path: Path) -> None:
-    """Where the age is known otherwise no older version is read, and the store's is unknown."""
-
-    async def scenario(kv: LocalKv) -> None:
-        await put(kv, DESK, pair("one"), exchange="bybit")
-        await put(kv, DESK, pair("one"))
-        bench = Bench(Watched(kv), needs_age=lambda _credential: False)
-        assert (await bench.one()).stored.key_since is None
-        assert bench.watched.reads() == [(DESK, 2)]
-
-    play(tmp_path, scenario)
-
-
-def test_noted_age_is_bound_to_the_key(tmp_path: Path) -> None:
-    """`rotator_key_since` counts only for the key whose fingerprint stands beside it."""
-
-    async def scenario(kv: LocalKv) -> None:
-        noted = {"rotator_key_since": "2025-06-01T00:00:00+00:00"}
-        await put(kv, DESK, pair("one"), exchange="bybit", **noted)
-        bench = Bench(Watched(kv))
-        assert (await bench.one()).stored.key_since == START
-        await kv.patch_metadata(DESK, {"rotator_key_fp": MARKS.of("one")})
-        assert (await bench.one()).stored.key_since == START.replace(year=2025, month=6)
-        for wrong in ("yesterday", "2025-06-01T00:00:00"):
-            await kv.patch_metadata(DESK, {"rotator_key_since": wrong})
-            assert (await bench.one()).stored.key_since == START
-
-    play(tmp_path, scenario)
-
-
-def test_unread_older_version_leaves_age_unknown(tmp_path: Path) -> None:
-    """If an older version cannot be read the age is unknown, asked again, and no rotation waits."""
-
-    async def scenario(kv: LocalKv) -> None:
-        await put(kv, DESK, pair("one"), exchange="bybit")
-        await put(kv, DESK, pair("one"))
-        bench = Bench(Watched(kv, bulk=False))
-        bench.watched.refuse = lambda name, args: (
-            StoreError("busy", status=500) if name == "read" and args[1] == 1 else None
-        )
-        result = await bench.take()
-        (entry,) = result.entries
-        assert (entry.stored.key_since, entry.problem, result.complete) == (None, None, True)
-        assert len(result.faults) == 1
-        bench.watched.refuse = lambda name, args: None
-        assert (await bench.one()).stored.key_since == START
-
-    play(tmp_path, scenario)
-
-
-def test_future_deletion_is_told(tmp_path: Path) -> None:
-    """A version that will delete itself says when."""
-
-    async def scenario(kv: LocalKv) -> None:
-        await kv.set_mount_limits("secret", delete_version_after=timedelta(days=3))
-        await put(kv, DESK, pair("one"), exchange="bybit")
-        assert (await Bench(Watched(kv)).one()).stored.deletes_at == START + timedelta(days=3)
 
     play(tmp_path, scenario)
 

@@ -3,89 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from rotator.core.names import StorePath
-from rotator.core.outcome import Happened, StoreConflict, StoreError
-from rotator.stores.local import open_local
-from rotator.stores.port import KvStore, Metadata, Secret, StoreFault
-from tests.servers.stores import open_store, token_auth, utc_now
-
-T = TypeVar("T")
-Opened = AbstractContextManager[tuple[KvStore, str]]
-Driver = Callable[..., Opened]
-
-
-@contextmanager
-def _local(folder: Path, **limits: Any) -> Iterator[tuple[KvStore, str]]:
-    store = open_local(folder / "kv.db", b"k" * 32, utc_now)
-    if limits:
-        asyncio.run(store.set_mount_limits("secret", **limits))
-    yield store, "secret"
-    asyncio.run(store.close())
-
-
-@contextmanager
-def _vault(server: Any, folder: Path, **limits: Any) -> Iterator[tuple[KvStore, str]]:
-    config: dict[str, Any] = dict(limits)
-    if "delete_version_after" in config:
-        seconds = config["delete_version_after"].total_seconds()
-        config["delete_version_after"] = f"{seconds:.0f}s"
-    store = open_store(server, token_auth(folder, server.root_token), workers=4)
-    yield store, server.fresh_mount(**config)
-    asyncio.run(store.close())
-
-
-@pytest.fixture(params=["local", pytest.param("vault", marks=pytest.mark.real)])
-def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
-    """A function that opens one driver on a fresh mount with given limits."""
-    if request.param == "local":
-        return lambda **limits: _local(tmp_path, **limits)
-    server = request.getfixturevalue("vault")
-    return lambda **limits: _vault(server, tmp_path, **limits)
-
-
-def run(driver: Driver, scenario: Callable[[KvStore, str], Awaitable[T]], **limits: Any) -> T:
-    """Run a scenario over a fresh mount of a driver."""
-    with driver(**limits) as (store, mount):
-        return asyncio.run(_awaited(scenario(store, mount)))
-
-
-async def _awaited(scenario: Awaitable[T]) -> T:
-    return await scenario
-
-
-def at(mount: str, rest: str) -> StorePath:
-    """Return a path on a mount."""
-    return StorePath(f"{mount}/{rest}")
-
-
-async def secret_of(store: KvStore, path: StorePath, version: int | None = None) -> Secret:
-    """Read a version that must be there."""
-    secret = await store.read(path, version)
-    assert secret is not None
-    return secret
-
-
-async def metadata_of(store: KvStore, path: StorePath) -> Metadata:
-    """Read metadata that must be there."""
-    metadata = await store.read_metadata(path)
-    assert metadata is not None
-    return metadata
-
-
-async def refused(call: Awaitable[object]) -> StoreError:
-    """Await a call that must be refused and return the error, which is never of unknown fate."""
-    with pytest.raises(StoreError) as caught:
-        await call
-    assert caught.value.happened is not Happened.UNKNOWN
-    return caught.value
+from rotator.core.outcome import StoreConflict, StoreError
+from rotator.stores.port import KvStore
+from tests.servers.stores import utc_now
+from tests.stores.kv_drivers import Driver, at, metadata_of, refused, run, secret_of
 
 
 def test_versions_are_counted_and_kept(driver: Driver) -> None:
@@ -251,53 +177,6 @@ def test_versions_that_are_not_there_are_no_error(driver: Driver) -> None:
     run(driver, scenario)
 
 
-def test_list_names_folders_and_secrets_of_one_name(driver: Driver) -> None:
-    """A name may be both a secret and a folder; folders end in a slash."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        for rest in ("t/foo", "t/foo/bar", "t/zed/deep/one"):
-            await store.write(at(mount, rest), {"a": "b"}, 0)
-        listed = await store.list_folder(at(mount, "t"))
-        assert listed is not None
-        assert sorted(listed) == ["foo", "foo/", "zed/"]
-        assert await store.list_folder(at(mount, "t/foo")) == ("bar",)
-        assert await store.list_folder(StorePath(mount)) == ("t/",)
-
-    run(driver, scenario)
-
-
-def test_walk_finds_every_path_but_the_skipped(driver: Driver) -> None:
-    """A walk returns all paths below its root and never looks into a skipped prefix."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        names = ("t/foo", "t/foo/bar", "t/zed/deep/one", "t/state/x", "t/state2", "other")
-        for rest in names:
-            await store.write(at(mount, rest), {"a": "b"}, 0)
-        walk = await store.walk(at(mount, "t"), [at(mount, "t/state")])
-        wanted = ("t/foo", "t/foo/bar", "t/state2", "t/zed/deep/one")
-        assert sorted(walk.paths) == [at(mount, rest) for rest in wanted]
-        assert walk.complete
-        everything = await store.walk(StorePath(mount), [])
-        assert sorted(everything.paths) == sorted(at(mount, rest) for rest in names)
-        nothing = await store.walk(at(mount, "nowhere"), [])
-        assert nothing.paths == ()
-        assert nothing.complete
-
-    run(driver, scenario)
-
-
-def test_a_walk_lists_deleted_secrets_too(driver: Driver) -> None:
-    """A path whose versions are all deleted still has metadata, so a walk names it."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        path = at(mount, "t/a")
-        await store.write(path, {"a": "b"}, 0)
-        await store.destroy_versions(path, [1])
-        assert (await store.walk(at(mount, "t"), [])).paths == (path,)
-
-    run(driver, scenario)
-
-
 def test_metadata_patch_merges(driver: Driver) -> None:
     """A patch sets and removes the keys it names, keeps the others, makes no version."""
 
@@ -418,38 +297,6 @@ def test_retention_shows_as_a_future_deletion(driver: Driver) -> None:
     run(driver, scenario, delete_version_after=timedelta(days=2))
 
 
-NAMES = ["ünï-✓", "sp ace", "a%2fb", "q?x=1", "h#x", "a&b=c", "a;b", "a\\b", "trail ", "..x", "x.."]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_unusual_names_are_names(driver: Driver, name: str) -> None:
-    """A name with any printable character is written, listed, walked and read back."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        path = at(mount, f"t/{name}")
-        await store.write(path, {"n": name}, 0)
-        assert await store.list_folder(at(mount, "t")) == (name,)
-        assert (await store.walk(at(mount, "t"), [])).paths == (path,)
-        assert (await secret_of(store, path)).data == {"n": name}
-        assert (await metadata_of(store, path)).current == 1
-        await store.delete_versions(path, [1])
-        assert (await secret_of(store, path)).data is None
-
-    run(driver, scenario)
-
-
-@pytest.mark.parametrize("rest", ["a/../b", "a/./b", "a//b", "a\nb", "a\x00b", "\u202eb"])
-def test_names_that_cannot_be_addressed_are_refused(driver: Driver, rest: str) -> None:
-    """A path with an empty, dotted or unprintable segment is an error, never an absence."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        await refused(store.write(at(mount, rest), {"a": "b"}, 0))
-        await refused(store.read(at(mount, rest)))
-        await refused(store.read_metadata(at(mount, rest)))
-
-    run(driver, scenario)
-
-
 DATA: dict[str, Any] = {
     "text": 'ünï ✓ \u2028 " \\ \n',
     "empty": "",
@@ -504,25 +351,6 @@ def test_of_many_writers_exactly_one_wins(driver: Driver) -> None:
         assert sum(isinstance(answer, StoreConflict) for answer in answers) == 11
         secret = await secret_of(store, path)
         assert (secret.version, secret.data) == (2, {"by": won[0]})
-
-    run(driver, scenario)
-
-
-def test_many_metadata_at_once(driver: Driver) -> None:
-    """A bulk read gives each path what a single read gives, absence and faults included."""
-
-    async def scenario(store: KvStore, mount: str) -> None:
-        there = [at(mount, f"t/{n}") for n in range(40)]
-        for path in there:
-            await store.write(path, {"a": "b"}, 0)
-        absent, bad = at(mount, "t/none"), at(mount, "t/../x")
-        told = await store.read_many_metadata([*there, absent, bad])
-        assert set(told) == {*there, absent, bad}
-        assert told[absent] is None
-        assert isinstance(told[bad], StoreFault)
-        for path in there:
-            assert told[path] == await store.read_metadata(path)
-        assert await store.read_many_metadata([]) == {}
 
     run(driver, scenario)
 

@@ -101,8 +101,8 @@ def judge(given: CheckInput) -> Judgement:
 
 def _run(chain: tuple[tuple[Code, Check], ...], case: Case) -> Iterator[Finding]:
     for code, check in chain:
-        severity = severity_of(case.policy, code)
         for said in check(case):
+            severity = severity_of(case.policy, code)
             yield Finding(case.name, code, severity, said.message, said.cure)
 
 

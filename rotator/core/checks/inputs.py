@@ -43,7 +43,7 @@ class OpenRotation:
     """An open record in short.
 
     `question` with `answers` is set in quarantine; `owed` says why a deletion was
-    refused; `waits_for` is the sentence that the record gives a person.
+    refused.
     """
 
     rotation: RotationId

@@ -23,7 +23,7 @@ def rotation_stuck(case: Case) -> Iterator[Said]:
     if open_ is None:
         return
     if open_.question is not None:
-        answers = "|".join(open_.answers) or "adopt|abort|retry"
+        answers = "|".join(told(a, 20) for a in open_.answers[:5]) or "adopt|abort|retry"
         yield Said(
             f"Rotation {told(open_.rotation)} is quarantined: {told(open_.question, 300)}",
             f"Answer with `{command('resolve', case.name, answers)}`.",

@@ -75,8 +75,13 @@ class LocalKv:
         self, paths: Iterable[StorePath]
     ) -> dict[StorePath, Metadata | None | StoreFault]:
         """Return the metadata of many paths, two queries for each batch."""
-        wanted = list(dict.fromkeys(paths))
         found: dict[StorePath, Metadata | None | StoreFault] = {}
+        wanted: list[StorePath] = []
+        for path in dict.fromkeys(paths):
+            if rules.is_path(path):
+                wanted.append(path)
+            else:
+                found[path] = StoreFault(path, "the path cannot be addressed")
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             try:

@@ -29,12 +29,17 @@ def refused(message: str, status: int = 400) -> StoreError:
 
 def split_mount(path: str) -> tuple[str, str]:
     """Return (mount, rest) of a secret's path: a local mount is its first segment."""
-    segments = path.split("/")
-    if len(segments) < 2 or not all(_good_segment(s) for s in segments):
+    if not is_path(path):
         raise refused(f"{path[:120]!r} is not a path such as secret/desk0")
-    if len(path.encode()) > MAX_PATH_BYTES:
-        raise refused(f"a path may have at most {MAX_PATH_BYTES} bytes")
-    return segments[0], path[len(segments[0]) + 1 :]
+    mount, _, rest = path.partition("/")
+    return mount, rest
+
+
+def is_path(path: str) -> bool:
+    """Say whether a secret can lie here: mount and name, printable, at most 1024 bytes."""
+    segments = path.split("/")
+    addressable = len(segments) > 1 and all(_good_segment(s) for s in segments)
+    return addressable and len(path.encode()) <= MAX_PATH_BYTES
 
 
 def folder_of(path: str) -> str:
@@ -80,13 +85,15 @@ def _check_custom(path: StorePath, key: str, value: str) -> None:
 def encoded(path: StorePath, data: Mapping[str, Any]) -> bytes:
     """Return a version's data as JSON bytes."""
     try:
-        text = json.dumps(dict(data), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            dict(data), allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        ).encode()
     except (TypeError, ValueError) as error:
         # The error's own text may quote a value, so it stays out of the message.
         raise refused(f"{path}: the data is not JSON ({type(error).__name__})") from None
     if len(text) > MAX_VALUE_BYTES:
         raise refused(f"{path}: a version may have at most {MAX_VALUE_BYTES} bytes", 413)
-    return text.encode()
+    return text
 
 
 def decoded(raw: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rotator.core.outcome import Happened, StoreConflict, StoreDenied, StoreErro
 from rotator.stores.vault import answers, parse
 from rotator.stores.vault.adapter import Answer
 from rotator.stores.vault.kv import VaultKv
+from rotator.stores.vault.settings import CertAuth, JwtAuth
 from tests.servers.scripted import Asked, Reply, ScriptedServer
 from tests.servers.stores import open_store, token_auth
 
@@ -245,6 +246,92 @@ def test_the_observer_hears_of_every_request(tmp_path: Path) -> None:
     )
     bench.run(read)
     assert heard == [("mount", "200"), ("metadata", "500"), ("metadata", "404")]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"type": "kv", "options": {"version": "2"}, "path": "other/"},
+        {"type": "kv", "options": {"version": "2"}, "path": ""},
+        {"type": "kv", "options": None, "path": "secret/"},
+        {"type": "transit", "options": {"version": "2"}, "path": "secret/"},
+        {},
+    ],
+)
+def test_a_mount_that_cannot_hold_the_path(tmp_path: Path, told: dict[str, Any]) -> None:
+    """An answer that names no KV v2 mount of the path is refused before anything is read."""
+    with ScriptedServer(lambda asked: Reply(body=json.dumps({"data": told}).encode())) as server:
+        store = open_store(server.address, token_auth(tmp_path, "t"))
+
+        async def scenario() -> None:
+            with pytest.raises(StoreError):
+                await store.read(PATH)
+            await store.close()
+
+        asyncio.run(scenario())
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        None,
+        {},
+        {"client_token": "", "lease_duration": 1},
+        {"client_token": "a\nb", "lease_duration": 1},
+        {"client_token": "t", "lease_duration": "1h"},
+        {"client_token": "t", "lease_duration": -1},
+    ],
+)
+def test_a_login_that_gives_nothing(tmp_path: Path, auth: Any) -> None:
+    """A login answer without a usable token or TTL is a lost login."""
+    (tmp_path / "jwt").write_text("projected")
+    with ScriptedServer(lambda asked: Reply(body=json.dumps({"auth": auth}).encode())) as server:
+        store = open_store(server.address, JwtAuth("r", tmp_path / "jwt"))
+
+        async def scenario() -> None:
+            with pytest.raises(StoreError, match="login at Vault is lost"):
+                await store.read(PATH)
+            await store.close()
+
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "up", "sealed", "timed"),
+    [
+        (200, b'{"server_time_utc": 1750000000}', True, False, True),
+        (429, b'{"server_time_utc": "x"}', True, False, False),
+        (473, b'{"server_time_utc": 99999999999999}', True, False, False),
+        (501, b'{"server_time_utc": 1750000000}', False, False, True),
+        (503, b'{"sealed": true, "server_time_utc": 1750000000}', False, True, True),
+        (503, b"<html>", False, False, False),
+        (200, b"<html>", False, False, False),
+    ],
+)
+def test_health_of_each_kind(  # noqa: PLR0917
+    tmp_path: Path, status: int, body: bytes, up: bool, sealed: bool, timed: bool
+) -> None:
+    """Health tells up, sealed and the server's time from whatever is answered."""
+    health = Bench(tmp_path, lambda asked: Reply(status, body)).run(lambda s: s.health())
+    assert (health.up, health.sealed, health.server_time is not None) == (up, sealed, timed)
+    assert bool(health.message) is not up
+
+
+@pytest.mark.parametrize("address", ["", "vault:8200", "ftp://vault", "https://"])
+def test_an_address_that_is_none(tmp_path: Path, address: str) -> None:
+    """An address that is no http URL is refused when the store is opened."""
+    with pytest.raises(StoreError, match="address"):
+        open_store(address, token_auth(tmp_path, "t"))
+
+
+def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:
+    """A CA file or a client certificate that is missing is refused when the store is opened."""
+    missing = tmp_path / "missing.pem"
+    with pytest.raises(StoreError, match="TLS file"):
+        open_store("https://127.0.0.1:1", token_auth(tmp_path, "t"), ca_file=missing)
+    with pytest.raises(StoreError, match="TLS file"):
+        open_store("https://127.0.0.1:1", CertAuth(missing, missing))
 
 
 def test_hostile_names_in_a_folder(tmp_path: Path) -> None:

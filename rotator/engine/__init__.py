@@ -1,0 +1,1 @@
+"""The shell around the core: passes, drivers, the tidy, the daemon."""

@@ -1,0 +1,154 @@
+"""The journal: one record per path, under compare-and-set.
+
+Closing writes a tombstone and never deletes: a deleted document would restart
+its versions at 1, and the write of a driver that slept would fit again.  A
+record that is deleted or does not decode counts as open: somebody must look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from rotator.core.names import RotationId, Sensitive, StorePath
+from rotator.core.outcome import StoreConflict, StoreError
+from rotator.core.record import Record, RecordProblem, decode, encode, without_secrets
+from rotator.stores.documents import ROTATIONS, Document, Documents, Stamp
+from rotator.stores.sealing import Sealer
+
+KEPT: Final = 32
+"""More versions of a record than any store keeps by default."""
+
+
+class State(StrEnum):
+    """What stands at a path's place in the journal."""
+
+    ABSENT = "absent"
+    OPEN = "open"
+    CLOSED = "closed"
+    DELETED = "deleted"
+    DESTROYED = "destroyed"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """A path's record as the journal holds it; `version` is what the next write fits on."""
+
+    path: StorePath
+    version: int
+    record: Record | None
+    state: State
+    problem: str = ""
+
+    @property
+    def counts_as_open(self) -> bool:
+        """True unless the rotation has ended, or there never was one."""
+        return self.state not in (State.ABSENT, State.CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Every record and tombstone by path; `complete` if each could be read."""
+
+    records: Mapping[StorePath, Journaled]
+    complete: bool
+
+
+@dataclass(slots=True)
+class Journal:
+    """Reads and writes records, their secrets sealed by the sealing key.
+
+    `sealer` None: the caller may read records, but no secret in them.
+    """
+
+    documents: Documents
+    sealer: Sealer | None
+    _stamps: dict[StorePath, Stamp] = field(default_factory=dict)
+    _known: dict[StorePath, Journaled] = field(default_factory=dict)
+
+    async def read(self, path: StorePath) -> Journaled:
+        """Return the record of a path by one request."""
+        return self._judge(path, await self.documents.read(self.documents.rotation(path)))
+
+    async def write(self, record: Record, cas: int) -> int:
+        """Put a record over version `cas`; return its version.  Raises as `Documents.put`."""
+        place = self.documents.rotation(record.path)
+        data = encode(record, self._seal(place))
+        return await self.documents.put(place, data, cas)
+
+    async def version(self, path: StorePath, now: datetime) -> int | None:
+        """Return the record's version by one look; None if it is deleted."""
+        glance = await self.documents.glance(self.documents.rotation(path), now)
+        return None if glance.gone else glance.version
+
+    async def undelete(self, journaled: Journaled) -> None:
+        """Bring a soft-deleted record back."""
+        await self.documents.undelete(self.documents.rotation(journaled.path), journaled.version)
+
+    async def destroy_below(self, path: StorePath, version: int) -> None:
+        """Destroy every version of a record below `version`: they may bear secrets."""
+        numbers = range(max(1, version - KEPT), version)
+        await self.documents.destroy(self.documents.rotation(path), tuple(numbers))
+
+    async def write_history(self, record: Record, extra: Mapping[str, Any]) -> None:
+        """Write a closed record, without secrets; once is enough."""
+        place = self.documents.history(record.path, record.rotation)
+        data = encode(without_secrets(record), _refuse) | dict(extra)
+        try:
+            await self.documents.put(place, data, 0)
+        except StoreConflict:
+            return
+
+    async def history(self, path: StorePath, rotation: RotationId) -> Record | None:
+        """Return a closed record from the history; None if there is none that decodes."""
+        place = self.documents.history(path, rotation)
+        found = self._judge(path, await self.documents.read(place))
+        return found.record
+
+    async def survey(self, now: datetime) -> Survey:
+        """Return every record; those unchanged since the last survey are not read again."""
+        changed = await self.documents.changed(ROTATIONS, self._stamps, now)
+        for document in changed.documents:
+            path = StorePath(self.documents.subject(ROTATIONS, document.path))
+            self._known[document.path] = self._judge(path, document)
+        if changed.complete:
+            for gone in set(self._known) - set(changed.stamps):
+                del self._known[gone]
+        self._stamps = dict(changed.stamps)
+        return Survey({j.path: j for j in self._known.values()}, changed.complete)
+
+    def _judge(self, path: StorePath, document: Document) -> Journaled:
+        version = document.version
+        if not document.exists:
+            return Journaled(path, 0, None, State.ABSENT)
+        if document.destroyed:
+            return Journaled(path, version, None, State.DESTROYED, "the record was destroyed")
+        if document.data is None:
+            return Journaled(path, version, None, State.DELETED, "the record was deleted")
+        try:
+            record = decode(document.data, self._unseal(self.documents.rotation(path)))
+        except (RecordProblem, StoreError) as error:
+            return Journaled(path, version, None, State.UNREADABLE, str(error))
+        if record.path != path:
+            return Journaled(path, version, None, State.UNREADABLE, "the record is another path's")
+        return Journaled(path, version, record, State.CLOSED if record.closed else State.OPEN)
+
+    def _seal(self, place: StorePath) -> Callable[[Any], str]:
+        sealer = self.sealer
+        if sealer is None:
+            return _refuse
+        return lambda secret: sealer.seal(secret, place)
+
+    def _unseal(self, place: StorePath) -> Callable[[str], Any]:
+        sealer = self.sealer
+        if sealer is None:
+            return lambda _sealed: Sensitive("")
+        return lambda sealed: sealer.open(sealed, place)
+
+
+def _refuse(_secret: object) -> str:
+    raise StoreError("a secret was about to be written where none may stand")
