@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol, assert_never
 
-from rotator.core.names import StorePath
+from rotator.core.names import CredentialName, StorePath
 from rotator.core.outcome import Failure, Happened, StoreConflict, StoreError
 from rotator.core.record import Phase, Record
 from rotator.core.saga import Context, advance, observe
@@ -48,6 +48,10 @@ AGAIN: Final = 0.05
 class Told(Protocol):
     """Who hears what a driver does: logs, metrics and the audit."""
 
+    async def opened(self, record: Record) -> None:
+        """A rotation was opened."""
+        ...
+
     async def wrote(self, before: Record | None, after: Record, event: Event) -> None:
         """A record landed."""
         ...
@@ -58,6 +62,10 @@ class Told(Protocol):
 
     def trouble(self, record: Record | None, path: StorePath, message: str) -> None:
         """Something failed and will be tried again."""
+        ...
+
+    def crashed(self, path: StorePath, error: Exception) -> None:
+        """A driver met an error that nobody foresaw; its rotation is taken up again."""
         ...
 
 
@@ -83,8 +91,8 @@ class Driver:
     stand: Stand
     stop: asyncio.Event
     pins_problem: Callable[[Record], str | None]
-    fresh: Moment | None = None
     _seen: Seen = field(default_factory=Seen)
+    _stale: bool = True
 
     async def run(self) -> None:
         """Drive until the rotation has ended, or we are told to stop."""
@@ -99,7 +107,7 @@ class Driver:
 
     async def _round(self) -> bool:
         """One decision; True when there is nothing more to drive."""
-        if self.stand.record is None and not await self._read():
+        if self._stale and not await self._read():
             return True
         record = self.stand.record
         assert record is not None
@@ -158,21 +166,34 @@ class Driver:
         self.stand.version = journaled.version
         if journaled.state is State.OPEN:
             self.stand.record, self.stand.lost = journaled.record, None
-            if self.fresh is not None:
-                self._seen, self.fresh = Seen(fresh_at=self.fresh), None
+            self._stale = False
             return True
-        self.stand.lost = journaled if journaled.counts_as_open else None
-        self.stand.stay = None
+        self.stand.record = journaled.record or self.stand.record
+        self.stand.stay, self.stand.lost = None, None
+        return journaled.counts_as_open and await self._recover(journaled)
+
+    async def _recover(self, journaled: Journaled) -> bool:
+        """A record that is deleted or destroyed: a person says what becomes of it."""
+        self.stand.lost = journaled
+        order = self.tools.watch.order(CredentialName(self.stand.path))
+        if order is None or order.rotation != f"record-{journaled.version}":
+            return False
+        if journaled.state is State.DELETED and order.answer == "retry":
+            await self.tools.journal.undelete(journaled)
+            return await self._read()
+        if journaled.state is State.DESTROYED:
+            await self.tools.journal.bury(journaled)
+            self.stand.lost = None
         return False
 
     def begin(self, record: Record, version: int, at: Moment) -> None:
         """Go on from a CREATING record that the opening has just written."""
         self.stand.record, self.stand.version = record, version
-        self._seen = Seen(fresh_at=at)
+        self._seen, self._stale = Seen(fresh_at=at), False
 
     def _forget(self, reason: str) -> None:
         self.told.trouble(self.stand.record, self.stand.path, reason)
-        self.stand.record = None
+        self._stale = True
         self._seen = Seen()
 
     async def _write(self, before: Record, write: Write) -> None:
@@ -245,8 +266,7 @@ class Driver:
         span = max(0.0, (stay.until - self.tools.clock.now()).total_seconds())
         ended = await self._pause(span)
         if not stay.keep:
-            self.stand.record = None
-            self._seen = Seen()
+            self._stale, self._seen = True, Seen()
         return ended
 
     async def _pause(self, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from rotator.core.issue import IssuedKey
 from rotator.core.liveness import Liveness
 from rotator.core.names import ExchangeName, KeyId, SigningKey
 from rotator.core.outcome import Failure, Happened, Meaning
-from rotator.core.record import Record, Verify, read_label
+from rotator.core.record import Phase, Record, Verify, read_label
 from rotator.core.saga.words import (
     CreateKey,
     DeleteKey,
@@ -27,9 +27,11 @@ from rotator.engine.path_effects import STEP_LIMIT, PathEffects, old_key
 from rotator.engine.prober import APART, Prober, Probe, Witness, used_at
 from rotator.engine.tools import Tools
 from rotator.exchanges.exchange import Exchange
+from rotator.exchanges.port import Operation
 
 NO_PARENT: Final = Failure.of(Meaning.OTHER, "the parent's key is not in the store", happened=Happened.NOT_APPLIED)
 NO_EXCHANGE: Final = Failure.of(Meaning.OTHER, "the exchange has no adapter", happened=Happened.NOT_APPLIED)
+DELETING: Final = frozenset({Phase.REVOKING, Phase.ABORTING})
 SLEPT: Final = Failure.of(
     Meaning.CLOCK_SKEW,
     "not sent: more than 5 s had passed since the key that stays was looked at",
@@ -72,6 +74,7 @@ class KeyEffects:
         key = await self._key(record, effect.which)
         if exchange is None or key is None:
             return Sight(Liveness.UNKNOWN, at, detail="there is no key that could be asked")
+        await self._budget_deletion(record, exchange)
         probe = await self._prober(record, exchange).probe(key, self._witness(record, key.key_id))
         matches, difference = None, ""
         if effect.which is Which.NEW and probe.facts is not None:
@@ -79,6 +82,15 @@ class KeyEffects:
             matches = not difference
         detail = difference or _looked(probe)
         return Sight(probe.liveness, probe.at, matches, used_at(probe), detail)
+
+    async def _budget_deletion(self, record: Record, exchange: Exchange) -> None:
+        """Obtain the budget of a deletion before the look that it will be signed with.
+
+        If there is none now, the deletion is refused for being late, and tried again.
+        """
+        parent = self.parent(record)
+        if record.phase in DELETING and parent is not None:
+            await exchange.take(Operation.DELETE, parent)
 
     async def _key(self, record: Record, which: Which) -> SigningKey | None:
         match which:
@@ -123,6 +135,7 @@ class KeyEffects:
         for key in listing.keys:
             if key.key_id is None or not _older(record, key, effect.before):
                 continue
+            await exchange.take(Operation.DELETE, parent)
             answer = await self._delete(record, key.key_id, effect.signed_at)
             if isinstance(answer, Failure):
                 return answer

@@ -23,6 +23,10 @@ KEPT: Final = 32
 """More versions of a record than any store keeps by default."""
 
 
+BURIED: Final = {"record_version": 1, "phase": "ABORTED", "buried": True}
+"""The tombstone of a record that was destroyed before it ended."""
+
+
 class State(StrEnum):
     """What stands at a path's place in the journal."""
 
@@ -94,6 +98,11 @@ class Journal:
         numbers = range(max(1, version - KEPT), version)
         await self.documents.destroy(self.documents.rotation(path), tuple(numbers))
 
+    async def bury(self, journaled: Journaled) -> None:
+        """Put a tombstone where a record was destroyed; its keys become foreign."""
+        place = self.documents.rotation(journaled.path)
+        await self.documents.put(place, BURIED, journaled.version)
+
     async def write_history(self, record: Record, extra: Mapping[str, Any]) -> None:
         """Write a closed record, without secrets; once is enough."""
         place = self.documents.history(record.path, record.rotation)
@@ -129,6 +138,8 @@ class Journal:
             return Journaled(path, version, None, State.DESTROYED, "the record was destroyed")
         if document.data is None:
             return Journaled(path, version, None, State.DELETED, "the record was deleted")
+        if dict(document.data) == BURIED:
+            return Journaled(path, version, None, State.CLOSED)
         try:
             record = decode(document.data, self._unseal(self.documents.rotation(path)))
         except (RecordProblem, StoreError) as error:

@@ -1,0 +1,97 @@
+"""Reads the configuration and settles what it leaves to its surroundings: where files lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from rotator.config import Config, ConfigProblem, load, load_bytes
+from rotator.exchanges.registry import exchange_names
+from rotator.wiring import SetupError
+
+M = TypeVar("M", bound=BaseModel)
+
+FILES: Final = frozenset(
+    {
+        "ca_file",
+        "cert_file",
+        "file",
+        "key_file",
+        "role_id_file",
+        "secret_id_file",
+        "token_file",
+        "web_config",
+    }
+)
+"""Every field of the configuration that names a file."""
+
+OF_THE_SHELL: Final = ("VAULT_CACERT",)
+"""Variables whose relative paths are meant from where the command is typed."""
+
+NO_FILE: Final = b"store: {local: {}}\n"
+
+
+def read_config(file: Path, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of a file, its file names absolute.
+
+    A relative file name is meant from the folder of the configuration, `~` is the
+    home of the user.  Raises SetupError with the first problem.
+    """
+    loaded = load(file, _settled_environ(environ), exchange_names())
+    return _settled(_sound(loaded), file.absolute().parent)
+
+
+def read_config_or_defaults(file: Path, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of a file, the defaults where there is no such file.
+
+    For commands that need no store.  Raises SetupError.
+    """
+    if file.exists():
+        return read_config(file, environ)
+    return _sound(load_bytes(NO_FILE, environ, exchange_names()))
+
+
+def check_config(file: Path, environ: Mapping[str, str]) -> Config | ConfigProblem:
+    """Return the configuration as it is written, or the first thing wrong with it."""
+    return load(file, environ, exchange_names())
+
+
+def with_token_file(config: Config, token_file: Path) -> Config:
+    """Return the configuration with the login of a person, whose token lies in a file.
+
+    Raises SetupError where the store knows no tokens.
+    """
+    vault = config.store.vault
+    if vault is None:
+        raise SetupError("store.local takes no token: leave --token-file out")
+    auth = {"method": "token", "token_file": str(token_file.expanduser().absolute())}
+    dumped = config.model_dump(by_alias=True)
+    dumped["store"]["vault"]["auth"] = auth
+    return Config.model_validate(dumped)
+
+
+def _sound(loaded: Config | ConfigProblem) -> Config:
+    if isinstance(loaded, ConfigProblem):
+        raise SetupError(str(loaded))
+    return loaded
+
+
+def _settled_environ(environ: Mapping[str, str]) -> Mapping[str, str]:
+    absolute = {
+        name: str(Path(environ[name]).absolute()) for name in OF_THE_SHELL if environ.get(name)
+    }
+    return {**environ, **absolute}
+
+
+def _settled(model: M, folder: Path) -> M:
+    """Return a section with every file name in it absolute."""
+    changes: dict[str, Any] = {}
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            changes[name] = _settled(value, folder)
+        elif name in FILES and isinstance(value, str):
+            changes[name] = str(folder / Path(value).expanduser())
+    return model.model_copy(update=changes)

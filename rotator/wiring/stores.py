@@ -1,0 +1,101 @@
+"""Opens the store that the configuration names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import assert_never
+
+from rotator.config import (
+    ApproleAuth,
+    Auth,
+    CertAuth,
+    Config,
+    JwtAuth,
+    KubernetesAuth,
+    LocalStore,
+    TokenAuth,
+    VaultStore,
+)
+from rotator.engine.clock import Clock
+from rotator.stores.local import load_key, open_local
+from rotator.stores.port import KvStore
+from rotator.stores.vault import settings as vault
+from rotator.stores.vault.kv import open_vault
+from rotator.stores.vault.requests import OnRequest
+from rotator.wiring import SetupError
+
+
+def open_store(
+    config: Config,
+    environ: Mapping[str, str],
+    clock: Clock,
+    on_request: OnRequest | None = None,
+) -> KvStore:
+    """Return the configured store; a Vault is not asked before the first call.
+
+    `environ` may hold the local store's key; `on_request` is told of every request
+    to a Vault.  Raises SetupError, and StoreError for a local file that cannot be
+    used.
+    """
+    if config.store.local is not None:
+        return open_file(config.store.local, environ, clock)
+    if config.store.vault is not None:
+        return _open_vault(config.store.vault, clock, on_request)
+    raise SetupError("store: names no store. Set `store.vault` or `store.local`.")
+
+
+def open_file(section: LocalStore, environ: Mapping[str, str], clock: Clock) -> KvStore:
+    """Return the embedded store, made at first use.  Raises StoreError."""
+    key = load_key(Path(section.key_file), environ)
+    return open_local(Path(section.file), key, clock.now)
+
+
+def vault_settings(section: VaultStore) -> vault.VaultSettings:
+    """Return what the Vault client needs to know of `store.vault`."""
+    return vault.VaultSettings(
+        address=section.address,
+        auth=vault_auth(section.auth),
+        namespace=section.namespace,
+        ca_file=Path(section.ca_file) if section.ca_file else None,
+    )
+
+
+def vault_auth(section: Auth) -> vault.Auth:
+    """Return the auth method of `store.vault.auth`."""
+    match section:
+        case TokenAuth():
+            return vault.TokenFileAuth(Path(section.token_file))
+        case ApproleAuth():
+            ids = (Path(section.role_id_file), Path(section.secret_id_file))
+            return vault.ApproleAuth(*ids, section.mount)
+        case KubernetesAuth():
+            return vault.KubernetesAuth(section.role, Path(section.token_file), section.mount)
+        case JwtAuth():
+            return vault.JwtAuth(section.role, Path(section.token_file), section.mount)
+        case CertAuth():
+            files = (Path(section.cert_file), Path(section.key_file))
+            return vault.CertAuth(*files, section.role or "", section.mount)
+        case _:
+            assert_never(section)
+
+
+def _open_vault(section: VaultStore, clock: Clock, on_request: OnRequest | None) -> KvStore:
+    return open_vault(
+        vault_settings(section),
+        clock=clock.now,
+        monotonic=clock.monotonic,
+        sleep=_waiting(),
+        on_request=on_request,
+    )
+
+
+def _waiting() -> Callable[[float], None]:
+    """Return a wait for the store's own threads."""
+    never = threading.Event()
+
+    def wait(seconds: float) -> None:
+        never.wait(seconds)
+
+    return wait
