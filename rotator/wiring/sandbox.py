@@ -12,12 +12,12 @@ from rotator.sandbox import server
 
 
 def serve_sandbox(
-    port_base: int, limits: bool, emit: Callable[[dict[str, object]], None], logs: BinaryIO
+    port_base: int, emit: Callable[[dict[str, object]], None], logs: BinaryIO, *, limits: bool
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code.
 
-    `emit` gets the object of `rotator sandbox` once everything answers; `logs`
-    gets JSON lines.
+    `emit` gets the object of `rotator sandbox` once everything answers, `logs` gets
+    JSON lines; `limits` False switches the exchanges' rate limits off.
     """
     clock = SystemClock()
     log.configure(logs, "info", Redactor(), clock.now)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from rotator.config import Config, ConfigProblem, load, load_bytes
+from rotator.config import Config, ConfigProblem, TokenAuth, load, load_bytes
 from rotator.exchanges.registry import exchange_names
 from rotator.wiring import SetupError
 
@@ -67,10 +67,9 @@ def with_token_file(config: Config, token_file: Path) -> Config:
     vault = config.store.vault
     if vault is None:
         raise SetupError("store.local takes no token: leave --token-file out")
-    auth = {"method": "token", "token_file": str(token_file.expanduser().absolute())}
-    dumped = config.model_dump(by_alias=True)
-    dumped["store"]["vault"]["auth"] = auth
-    return Config.model_validate(dumped)
+    auth = TokenAuth(method="token", token_file=str(token_file.expanduser().absolute()))
+    store = config.store.model_copy(update={"vault": vault.model_copy(update={"auth": auth})})
+    return config.model_copy(update={"store": store})
 
 
 def _sound(loaded: Config | ConfigProblem) -> Config:
