@@ -10,6 +10,7 @@ import typer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 AS_WRITTEN: Final = "\b\n"
 """Tells the help's formatter to leave the lines of a paragraph as they are."""
 
@@ -22,7 +23,7 @@ def new_app(summary: str) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         pretty_exceptions_show_locals=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=SETTINGS,
     )
 
 
@@ -38,7 +39,7 @@ def command(app: typer.Typer, name: str, *examples: str) -> Callable[[F], F]:
 
     def add(function: F) -> F:
         said = inspect.cleandoc(function.__doc__ or "")
-        app.command(name, help=taught(said, examples))(function)
+        app.command(name, help=taught(said, examples), context_settings=SETTINGS)(function)
         return function
 
     return add

@@ -15,7 +15,7 @@ from rotator.cli.options import DEFAULT_CONFIG, ConfigFile, Json, Output, form_o
 from rotator.cli.output import Fields, Form, put, say, show, yaml_text
 
 if TYPE_CHECKING:
-    from rotator.config import Config, ConfigProblem
+    from rotator.config import Config
 
 
 def add(app: typer.Typer) -> None:
@@ -59,19 +59,17 @@ def check(
     from rotator.wiring.settings import check_config
 
     loaded = check_config(config, os.environ)
-    problem = loaded if isinstance(loaded, ConfigProblem) else _unusable(loaded)
-    told = {
-        "file": str(config),
-        "ok": problem is None,
-        "problem": None if problem is None else asdict(problem),
-    }
+    if isinstance(loaded, ConfigProblem):
+        problem, sentence = asdict(loaded), str(loaded)
+    else:
+        problem, sentence = _unusable(loaded)
+    told = {"file": str(config), "ok": not problem, "problem": problem or None}
     form = form_of(output, as_json)
-    if problem is None:
-        show(form, told, lambda: [f"{config} can be used."])
-        return
-    if form is not Form.TABLE:
-        show(form, told, list)
-    raise Failed(str(problem))
+    if problem and form is Form.TABLE:
+        raise Failed(sentence)
+    show(form, told, lambda: [f"{config} can be used."])
+    if problem:
+        raise Failed(sentence)
 
 
 def show_config(
@@ -103,26 +101,22 @@ def schema(
     show(form, document, lambda: [yaml_text(document)])
 
 
-def _unusable(config: Config) -> ConfigProblem | None:
-    """Return what only shows when the exchanges are opened as configured."""
-    from rotator.config import ConfigProblem
+def _unusable(config: Config) -> tuple[dict[str, Any], str]:
+    """Return what only shows when the exchanges are opened as configured; nothing is sent."""
     from rotator.engine.clock import SystemClock
     from rotator.wiring import SetupError
     from rotator.wiring.exchanges import open_exchange_for
 
-    asked = [(name, "prod") for name in config.exchanges]
-    asked += [
-        (rule.exchange, rule.environment or "prod")
-        for rule in config.rules
-        if rule.exchange is not None
-    ]
-    for name, environment in asked:
+    spoken_of = {
+        (rule.exchange, rule.environment or "prod") for rule in config.rules if rule.exchange
+    }
+    for name, environment in sorted({*spoken_of, *((name, "prod") for name in config.exchanges)}):
         try:
             open_exchange_for(config, name, environment, SystemClock())
         except SetupError as error:
-            field, _, rest = str(error).partition(": ")
-            return ConfigProblem(field, rest, "") if rest else ConfigProblem(name, field, "")
-    return None
+            field = f"exchanges.{name}"
+            return {"field": field, "what": str(error), "cure": "", "more": 0}, str(error)
+    return {}, ""
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

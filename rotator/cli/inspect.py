@@ -54,7 +54,10 @@ def add(app: typer.Typer) -> None:
 
 
 def inspect(
-    exchange: Annotated[str, typer.Argument(metavar="EXCHANGE", help="bybit, binance, ...")],
+    exchange: Annotated[
+        str, typer.Argument(metavar="EXCHANGE", help="Its name, such as bybit or binance.")
+    ],
+    *,
     base_url: BaseUrl = None,
     keys: Keys = False,
     now: Now = None,
@@ -64,12 +67,12 @@ def inspect(
     output: Output = Form.TABLE,
     as_json: Json = False,
 ) -> None:
-    """Ask an exchange what a key is: does it work, what may it do, from where, until when.
+    """Ask an exchange what a key is.
 
-    Reads one credential as JSON on standard input: api_key and one of api_secret and
-    private_key (PEM), optionally passphrase and account; on a terminal it asks for them.
-    Only reading calls are sent. Ends with 0 once it has printed what the exchange says,
-    good or bad.
+    Does it work, what may it do, from which addresses, until when? Reads one credential as
+    JSON on standard input: api_key and one of api_secret and private_key (PEM), optionally
+    passphrase and account; on a terminal it asks for them. Only reading calls are sent.
+    Ends with 0 once it has printed what the exchange says, good or bad.
     """
     asked = _exchange(exchange, config, _options(base_url, environment, proxy), _time(now))
     presented = _credential()

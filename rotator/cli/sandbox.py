@@ -42,7 +42,7 @@ def sandbox(
     output: Output = Form.TABLE,
     as_json: Json = False,
 ) -> None:
-    """Play every exchange that can be rotated, with accounts and keys, on loopback ports.
+    """Play exchanges on this machine, with accounts and keys to try.
 
     Says where the exchanges are and which keys they know once it is ready (-o json: on one
     line, secrets of the made-up keys included), then serves until SIGTERM or Ctrl-C. Logs

@@ -115,6 +115,7 @@ class Effects:
     async def _note(self, record: Record) -> None:
         assert record.new is not None
         since = next((s.at for s in record.steps if s.phase.value == "STAGED"), record.started_at)
+        metadata = self.path.metadata(record)
         await self.tools.publisher.note(
             record.path,
             {
@@ -123,4 +124,5 @@ class Effects:
                 ROTATED_AT: self.tools.clock.now().isoformat(),
                 ROTATION: record.rotation,
             },
+            held=metadata.custom if metadata else None,
         )

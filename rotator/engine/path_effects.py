@@ -46,6 +46,7 @@ class PathMemory:
     created_at: datetime | None = None
     marks: dict[int, Fingerprint] = field(default_factory=dict)
     top: PathState | None = None
+    metadata: Metadata | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +66,11 @@ class PathEffects:
         """Drop what is known of a path."""
         self._memory.pop(path, None)
 
+    def metadata(self, record: Record) -> Metadata | None:
+        """Return the path's metadata as last looked at, by a guard or a reading."""
+        memory = self._memory.get(record.path)
+        return memory.metadata if memory else None
+
     async def served_key(self, record: Record) -> SigningKey | None:
         """Return the key that the path serves now."""
         await self.read(record)
@@ -80,6 +86,7 @@ class PathEffects:
             self.forget(record.path)
             return PathSeen(metadata.current, Holder.OTHER, recreated=True)
         memory = self._memory.setdefault(record.path, PathMemory(metadata.created_at))
+        memory.metadata = metadata
         await self._read_unknown(record, metadata, memory)
         return self._seen(record, metadata, memory)
 
@@ -175,6 +182,9 @@ class PathEffects:
             self.tools.journal.version(record.path, at.at),
             watch.read_holds(),
         )
+        if metadata is not None and metadata.created_at == record.pins.path_created:
+            known = self._memory.setdefault(record.path, PathMemory(metadata.created_at))
+            known.metadata = metadata
         return GuardSeen(
             at=at,
             path_version=metadata.current if metadata else None,
@@ -190,11 +200,9 @@ class PathEffects:
         """Soft-delete (or bring back) exactly the versions named, never the current one."""
         if self._late(effect.guarded_at):
             return Stale()
-        metadata = await self.tools.publisher.glance(record.path)
+        metadata = self.metadata(record)
         if metadata is None or max(effect.versions) >= metadata.current:
             return Lost()
-        if self._late(effect.guarded_at):
-            return Stale()
         try:
             if isinstance(effect, RetireVersions):
                 now = self.tools.clock.now()

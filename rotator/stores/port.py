@@ -133,8 +133,16 @@ class KvStore(Protocol):
         """
         ...
 
-    async def patch_metadata(self, path: StorePath, custom: Mapping[str, str | None]) -> None:
-        """Merge keys into custom_metadata (None removes one); nothing else changes."""
+    async def patch_metadata(
+        self,
+        path: StorePath,
+        custom: Mapping[str, str | None],
+        held: Mapping[str, str] | None = None,
+    ) -> None:
+        """Merge keys into custom_metadata (None removes one); nothing else changes.
+
+        `held` is what the caller has just read there; it saves the store a look.
+        """
         ...
 
     async def delete_versions(self, path: StorePath, versions: Sequence[int]) -> None:

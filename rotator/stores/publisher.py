@@ -145,13 +145,21 @@ class Publisher:
         )
         return tuple(n for n, state in zip(numbers, states, strict=True) if state.holds(key_id))
 
-    async def note(self, path: StorePath, custom: Mapping[str, str | None]) -> None:
-        """Merge `rotator_*` keys into custom_metadata (None removes one)."""
+    async def note(
+        self,
+        path: StorePath,
+        custom: Mapping[str, str | None],
+        held: Mapping[str, str] | None = None,
+    ) -> None:
+        """Merge `rotator_*` keys into custom_metadata (None removes one).
+
+        `held` is the custom_metadata as just read.
+        """
         foreign = [key for key in custom if not key.startswith(PREFIX)]
         if foreign:
             raise _refused(f"{path}: {foreign[0]!r} does not begin with {PREFIX}")
         if custom:
-            await self._kv.patch_metadata(path, custom)
+            await self._kv.patch_metadata(path, custom, held)
 
     def _state(self, found: Secret, fields: FieldMap) -> PathState:
         data = found.data

@@ -109,8 +109,14 @@ class LocalKv:
         """Write a new version over version `cas`; durable when this returns."""
         return await self._run(lambda: self._tables.write(path, data, cas))
 
-    async def patch_metadata(self, path: StorePath, custom: Mapping[str, str | None]) -> None:
+    async def patch_metadata(
+        self,
+        path: StorePath,
+        custom: Mapping[str, str | None],
+        held: Mapping[str, str] | None = None,
+    ) -> None:
         """Merge keys into custom_metadata."""
+        del held
         rules.split_mount(path)
         await self._run(lambda: self._tables.patch(path, custom))
 

@@ -157,13 +157,20 @@ class VaultClient:
             raise answers.unreadable(write=True)
         return number
 
-    def patch_metadata(self, path: StorePath, changes: Mapping[str, str | None]) -> None:
+    def patch_metadata(
+        self,
+        path: StorePath,
+        changes: Mapping[str, str | None],
+        held: Mapping[str, str] | None = None,
+    ) -> None:
         """Merge keys into custom_metadata by merge-PATCH; nothing else is sent."""
         custom.check(changes)
-        held = self.read_metadata(path)
         if held is None:
-            raise StoreError("the path has no metadata", happened=Happened.REFUSED, status=404)
-        custom.check_count(held.custom, changes)
+            metadata = self.read_metadata(path)
+            if metadata is None:
+                raise StoreError("the path has no metadata", happened=Happened.REFUSED, status=404)
+            held = metadata.custom
+        custom.check_count(held, changes)
         body = orjson.dumps({"custom_metadata": dict(changes)})
         url = self._url("metadata", path)
         self._write(Ask("patch_metadata", "PATCH", url, body, MERGE_PATCH, write=True))

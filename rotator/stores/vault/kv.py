@@ -94,9 +94,14 @@ class VaultKv:
         """Write a new version over version `cas`; return its number."""
         return await self._run(lambda: self._client.write(path, data, cas))
 
-    async def patch_metadata(self, path: StorePath, custom: Mapping[str, str | None]) -> None:
+    async def patch_metadata(
+        self,
+        path: StorePath,
+        custom: Mapping[str, str | None],
+        held: Mapping[str, str] | None = None,
+    ) -> None:
         """Merge keys into custom_metadata (None removes one); nothing else changes."""
-        await self._run(lambda: self._client.patch_metadata(path, custom))
+        await self._run(lambda: self._client.patch_metadata(path, custom, held))
 
     async def delete_versions(self, path: StorePath, versions: Sequence[int]) -> None:
         """Soft-delete versions."""
