@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -11,14 +10,14 @@ from typing import Annotated
 import typer
 
 from rotator import __version__
-from rotator.cli import audit, config, inspect, sandbox, store
+from rotator.cli import audit, config, inspect, run as run_command, sandbox, store
 from rotator.cli.commands import new_app
 from rotator.cli.failures import EXIT_CODES, FAILED, Failed, store_sentence
 from rotator.cli.output import put, say
 from rotator.core.outcome import StoreError
 from rotator.wiring import SetupError
 
-PARTS = (inspect, store, config, audit, sandbox)
+PARTS = (run_command, inspect, store, config, audit, sandbox)
 """The modules of commands, in the order of the help; each has `add(app)`."""
 
 SUMMARY = (
@@ -50,9 +49,6 @@ def run(arguments: Sequence[str]) -> int:
         return _ended(str(error), FAILED)
     except StoreError as error:
         return _ended(store_sentence(error), FAILED)
-    except BrokenPipeError:
-        _silence()
-        return FAILED
 
 
 def _obeyed(arguments: Sequence[str]) -> int:
@@ -71,13 +67,6 @@ def _ended(sentence: str, code: int) -> int:
     except OSError:
         return code  # nobody reads standard error any more; the exit code still tells
     return code
-
-
-def _silence() -> None:
-    """Let what is still buffered for a closed pipe go nowhere, without a word."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def _version(asked: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 from rotator.cli.commands import command, group
 from rotator.cli.failures import Failed
 from rotator.cli.options import DEFAULT_CONFIG, ConfigFile, Json, Output, form_of
-from rotator.cli.output import Fields, Form, put, say, show, yaml_text
+from rotator.cli.output import Fields, Form, json_text, put, say, show, yaml_text
 
 if TYPE_CHECKING:
     from rotator.config import Config
@@ -97,8 +97,10 @@ def schema(
     from rotator.config import config_schema
 
     document = config_schema()
-    form = form_of(output, as_json)
-    show(form, document, lambda: [yaml_text(document)])
+    if form_of(output, as_json) is Form.JSON:
+        put(json_text(document, indent=2))
+    else:
+        put(yaml_text(document))
 
 
 def _unusable(config: Config) -> tuple[dict[str, Any], str]:

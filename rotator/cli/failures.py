@@ -33,9 +33,12 @@ def usage(sentence: str) -> Failed:
     return Failed(sentence, USAGE)
 
 
-def store_sentence(error: StoreError) -> str:
-    """Return what a store's error means for the person who typed the command."""
-    said = str(error)
+def store_sentence(error: StoreError, told: str = "") -> str:
+    """Return what a store's error means for the person who typed the command.
+
+    `told` stands in for the error's own text where somebody can say more.
+    """
+    said = told or str(error)
     if error.sealed:
         return f"{said}. Unseal it: vault operator unseal"
     if isinstance(error, StoreConflict):

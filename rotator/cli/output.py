@@ -82,7 +82,7 @@ def show(form: Form, document: Document, blocks: Callable[[], Iterable[Block]]) 
         put(json_text(document, indent=2 if is_terminal(sys.stdout) else None))
     elif form is Form.YAML:
         put(yaml_text(document))
-    elif is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb":
+    elif colours():
         _rich(blocks())
     else:
         put("\n".join(plain_text(block) for block in blocks()))
@@ -192,20 +192,14 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def _rich(blocks: Iterable[Block]) -> None:
-    """Print blocks on a terminal: colours if it takes them, long cells wrapped."""
+    """Print blocks on a terminal with colours, long cells wrapped."""
     from rich.console import Console
 
-    console = Console(
-        file=sys.stdout, no_color=not colours(), highlight=False, markup=False, emoji=False
-    )
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     for number, block in enumerate(blocks):
         if number:
             console.print()
-        if isinstance(block, str):
-            console.print(block)
-        else:
-            console.print(_rich_table(block))
-    put("")
+        console.print(block if isinstance(block, str) else _rich_table(block))
 
 
 def _rich_table(block: Table | Fields) -> object:
@@ -219,6 +213,7 @@ def _rich_table(block: Table | Fields) -> object:
         box=box.SIMPLE_HEAD,
         title=block.title or None,
         title_justify="left",
+        show_edge=False,
         show_header=isinstance(block, Table),
         pad_edge=False,
     )

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from rotator.cli.failures import Failed, store_sentence
+from rotator.core.outcome import StoreError
+
 if TYPE_CHECKING:
     from rotator.config import Config
     from rotator.stores.port import KvStore
@@ -27,9 +30,9 @@ def configured(file: Path, token_file: Path | None = None) -> Config:
 
 
 def on_store(config: Config, task: Callable[[KvStore], Awaitable[T]]) -> T:
-    """Open the store, run a task on it, close it; raises StoreError and SetupError."""
+    """Open the store, run a task on it, close it; raises Failed and SetupError."""
     from rotator.engine.clock import SystemClock
-    from rotator.wiring.stores import open_store
+    from rotator.wiring.stores import check_login_files, explained, open_store
 
     async def session() -> T:
         store = open_store(config, os.environ, SystemClock())
@@ -43,4 +46,8 @@ def on_store(config: Config, task: Callable[[KvStore], Awaitable[T]]) -> T:
             if not interrupted:  # closing waits for answers that nobody wants any more
                 await store.close()
 
-    return asyncio.run(session())
+    check_login_files(config)
+    try:
+        return asyncio.run(session())
+    except StoreError as error:
+        raise Failed(store_sentence(error, explained(error))) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,9 +61,9 @@ class AccountBook:
             place = (credential.exchange, credential.environment, account)
             self._members.setdefault(place, []).append(credential)
 
-    def accounts(self) -> tuple[Account, ...]:
-        """Return the accounts that somebody may list."""
-        return tuple(a for p, m in sorted(self._members.items()) if (a := _account(p, m)))
+    def accounts(self) -> Iterator[Account | None]:
+        """Yield the accounts that somebody may list, None for each of the others."""
+        return (_account(place, found) for place, found in self._members.items())
 
 
 def _account(place: Place, found: list[Credential]) -> Account | None:

@@ -1,4 +1,4 @@
-"""What follows from the journal for the schedule and the checks.  Pure; nothing is stored.
+"""What follows from the journal for the schedule and the checks; nothing is stored.
 
 Whether an exchange is halted, a path cools down or was rotated before is worked
 out from open records and tombstones at each pass.
@@ -14,12 +14,13 @@ from rotator.core.checks import OpenRotation
 from rotator.core.facts import Credential
 from rotator.core.names import CredentialName, ExchangeName, RotationId, StorePath
 from rotator.core.opening import HOUR
-from rotator.core.record import Phase, Record, Revoke, Trigger
+from rotator.core.record import LABEL_PREFIX, Phase, Record, Revoke, Trigger, read_label
 from rotator.core.saga.resolve import safe_answers
 from rotator.core.saga.words import Order
 from rotator.core.schedule import COOL_DOWN, Occupied, Paths
 from rotator.engine.accounts import Place, place_of
-from rotator.stores.journal import Journaled, State
+from rotator.stores.documents import HISTORY, encode_path
+from rotator.stores.journal import Journal, Journaled, State
 
 PATIENCE: Final = timedelta(hours=1)
 """How long a phase may last that waits for nothing but machines."""
@@ -160,6 +161,35 @@ class Derived:
         cannot be read.  Creates are counted by `creates`, never here.
         """
         return tuple(_occupied(j, found.get(path)) for path, j in self.open.items())
+
+
+@dataclass(slots=True)
+class Past:
+    """The closed rotations of single paths, from the history; each is read once."""
+
+    journal: Journal
+    _known: dict[RotationId, Record] = field(default_factory=dict)
+
+    async def of(self, path: StorePath) -> tuple[Record, ...]:
+        """Return the closed rotations of a path that decode.  Raises StoreError."""
+        documents = self.journal.documents
+        folder = StorePath(f"{documents.at(HISTORY, encode_path(path))}/")
+        names = await documents.kv.list_folder(folder) or ()
+        found: list[Record] = []
+        for name in names:
+            label = read_label(f"{LABEL_PREFIX}{name}1")
+            record = await self._read(path, label[0]) if label else None
+            if record is not None and record.closed:
+                found.append(record)
+        return tuple(found)
+
+    async def _read(self, path: StorePath, rotation: RotationId) -> Record | None:
+        known = self._known.get(rotation)
+        if known is None:
+            known = await self.journal.history(path, rotation)
+            if known is not None:
+                self._known[rotation] = known
+        return known
 
 
 def _occupied(journaled: Journaled, credential: Credential | None) -> Occupied:

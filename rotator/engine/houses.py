@@ -46,6 +46,10 @@ class Houses:
             self._traits[name] = traits_of(name, capabilities) if capabilities else None
         return self._traits.get(name)
 
+    def opened(self) -> tuple[Exchange, ...]:
+        """Return every exchange that was asked for so far."""
+        return tuple(h for h in self._opened.values() if isinstance(h, Exchange))
+
     async def aclose(self) -> None:
         """Close every connection."""
         for house in self._opened.values():

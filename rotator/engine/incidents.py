@@ -28,7 +28,10 @@ class Incidents:
             self.confirmed, self.suspected = (), frozenset()
             return ()
         self.confirmed = mass_invalidation(watched)
-        sooner = (replace(key, dead_looks=key.dead_looks + 1) for key in watched)
+        sooner = (
+            replace(key, dead_looks=key.dead_looks + 1) if key.validity in DEAD else key
+            for key in watched
+        )
         self.suspected = frozenset(i.exchange for i in mass_invalidation(sooner))
         return self.confirmed
 

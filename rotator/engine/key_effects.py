@@ -61,9 +61,12 @@ class KeyEffects:
             return NO_EXCHANGE if exchange is None else NO_PARENT
         if self._late(exchange, effect.signed_at):
             return SLEPT
-        return await exchange.create_key(
+        issued = await exchange.create_key(
             parent, record.spec, record.label, effect.signed_at.at, budgeted=True
         )
+        if isinstance(issued, IssuedKey):
+            self.tools.remember(issued.secrets)
+        return issued
 
     async def inspect(self, record: Record, effect: Inspect) -> Sight:
         """Look whether a key lives, and whether the new one is what was asked for."""

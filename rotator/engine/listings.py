@@ -185,6 +185,10 @@ class Listings:
         self._missed[rotation] = listed.at
         return None
 
+    def from_history(self, rotation: RotationId) -> Record | None:
+        """Return a closed record that a label led to, if the history has it."""
+        return self._history.get(rotation)
+
     def told(self) -> dict[CredentialName, tuple[ListedKey, ...]]:
         """Return what is told of each account's keys, at the first of its credentials."""
         found: dict[CredentialName, tuple[ListedKey, ...]] = {}

@@ -78,15 +78,19 @@ class Rotations:
         self.ended.set()
         self.ended = asyncio.Event()
 
+    def forget_closed(self) -> None:
+        """Drop what has ended; the journal remembers it."""
+        for path in [p for p, s in self.stands.items() if not _is_open(s) and p not in self._tasks]:
+            del self.stands[path]
+
+    def drives(self, path: StorePath) -> bool:
+        """Say whether a driver of this path runs here."""
+        return path in self._tasks
+
     @property
     def running(self) -> int:
         """How many drivers run here."""
         return len(self._tasks)
-
-    @property
-    def idle(self) -> bool:
-        """True if no driver can do anything before somebody else acts or long time passes."""
-        return not self._tasks
 
     def open_stands(self) -> tuple[Stand, ...]:
         """Return the rotations that have not ended, and those whose record is lost."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from rotator.core.names import CredentialName, ExchangeName, Fingerprint, SigningKey
+from rotator.core.names import CredentialName, ExchangeName, Fingerprint, Secrets, SigningKey
 from rotator.engine.clock import Clock
 from rotator.engine.hub import InventoryHub
 from rotator.engine.watch import Watch
@@ -29,7 +29,8 @@ class Tools:
     """Everything outside that a rotation touches, and nothing else.
 
     `incident` says why nothing may be deleted at an exchange now; `skew` by how
-    many seconds our clock differs from the store's, None if that is unknown.
+    many seconds our clock differs from the store's, None if that is unknown;
+    `remember` takes in secrets that must never be written anywhere.
     """
 
     clock: Clock
@@ -42,10 +43,14 @@ class Tools:
     incident: Callable[[ExchangeName], str | None]
     skew: Callable[[], float | None]
     audit_head: Callable[[], str]
+    remember: Callable[[Secrets], None]
 
     def signing_key(self, name: CredentialName | None) -> SigningKey | None:
         """Return a credential's key as the last inventory read it."""
-        return None if name is None else self.hub.signing_key(name)
+        key = None if name is None else self.hub.signing_key(name)
+        if key is not None:
+            self.remember(key.secrets)
+        return key
 
     def mark(self, key: SigningKey) -> Fingerprint:
         """Return the fingerprint of a whole key: its id and every secret."""

@@ -60,13 +60,10 @@ def check_config(file: Path, environ: Mapping[str, str]) -> Config | ConfigProbl
 
 
 def with_token_file(config: Config, token_file: Path) -> Config:
-    """Return the configuration with the login of a person, whose token lies in a file.
-
-    Raises SetupError where the store knows no tokens.
-    """
+    """Return the configuration with the login of a person, whose Vault token lies in a file."""
     vault = config.store.vault
     if vault is None:
-        raise SetupError("store.local takes no token: leave --token-file out")
+        return config
     auth = TokenAuth(method="token", token_file=str(token_file.expanduser().absolute()))
     store = config.store.model_copy(update={"vault": vault.model_copy(update={"auth": auth})})
     return config.model_copy(update={"store": store})

@@ -18,10 +18,12 @@ from rotator.config import (
     TokenAuth,
     VaultStore,
 )
+from rotator.core.outcome import StoreError
 from rotator.engine.clock import Clock
 from rotator.stores.local import load_key, open_local
 from rotator.stores.port import KvStore
 from rotator.stores.vault import settings as vault
+from rotator.stores.vault.adapter import NoAnswer, VaultAway
 from rotator.stores.vault.kv import open_vault
 from rotator.stores.vault.requests import OnRequest
 from rotator.wiring import SetupError
@@ -50,6 +52,35 @@ def open_file(section: LocalStore, environ: Mapping[str, str], clock: Clock) -> 
     """Return the embedded store, made at first use.  Raises StoreError."""
     key = load_key(Path(section.key_file), environ)
     return open_local(Path(section.file), key, clock.now)
+
+
+def check_login_files(config: Config) -> None:
+    """Raise SetupError for a file of the Vault login that cannot be read now.
+
+    For a person's command: the daemon waits for its files instead.
+    """
+    vault_section = config.store.vault
+    if vault_section is None:
+        return
+    for name, value in vault_section.auth:
+        if not name.endswith("_file") or value is None:
+            continue
+        try:
+            Path(value).open("rb").close()
+        except OSError as error:
+            raise SetupError(
+                f"store.vault.auth.{name}: {value} cannot be read ({error.strerror}). "
+                "Use a token of your own: --token-file ~/.vault-token"
+            ) from None
+
+
+def explained(error: StoreError) -> str:
+    """Return a store's error with the field of the configuration that it is about."""
+    if isinstance(error, NoAnswer):
+        return f"store.vault.address: {error}. Is Vault there, and is this its address?"
+    if isinstance(error, VaultAway) and not error.sealed and error.status is not None:
+        return f"store.vault.auth: {error}"
+    return str(error)
 
 
 def vault_settings(section: VaultStore) -> vault.VaultSettings:

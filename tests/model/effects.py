@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rotator.core.facts import KeyFacts
 from rotator.core.issue import IssuedKey
 from rotator.core.liveness import Liveness
-from rotator.core.names import KeyId, RotationId, Secrets
+from rotator.core.names import KeyId, Secrets
 from rotator.core.outcome import Failure, Happened, Meaning
 from rotator.core.record import Record, label_of
 from rotator.core.saga.words import (
@@ -29,7 +29,6 @@ from rotator.core.saga.words import (
     Publish,
     ReadPath,
     RetireVersions,
-    Seen,
     Sight,
     Stale,
     Unretire,
@@ -39,15 +38,21 @@ from rotator.core.saga.words import (
 from rotator.core.strays import Kind, judge
 
 from .world import (
+    ALIVE,
+    DELETED,
     M0,
-    OLD,
-    SEEN,
+    NONE,
+    THIRD,
     Driver,
     PathVersion,
     Rules,
     State,
     alive,
+    attempt_of,
     key_of,
+    lives,
+    record,
+    seen,
     served,
     set_key,
 )
@@ -70,16 +75,26 @@ def delete(s: State, name: str) -> State:
         return s
     if served(s) == name:
         raise Violation(f"deleted {name}, which the path serves")
-    if name in s.held and not s.meddled:
+    if name in s.held:
         raise Violation(f"deleted {name}, which a consumer may still hold")
-    return set_key(s, name, "dead")
+    return set_key(s, name, DELETED)
 
 
 def must_stay_alive(s: State) -> None:
     """At the moment of sending a deletion, the path's key must be alive."""
-    stays = served(s)
-    if stays is None or (stays != "third" and not alive(s, stays)):
+    if not lives(s, served(s)):
         raise Violation("a deletion was sent while the path serves no living key")
+
+
+def may_delete(s: State, d: Driver, name: str) -> None:
+    """A driver that is awake deletes a living key only as the record says now, unheld."""
+    if not alive(s, name):
+        return
+    must_stay_alive(s)
+    if s.document.deleted or s.document.version != d.version:
+        raise Violation(f"deleted {name} under a record that is not in force any more")
+    if s.hold:
+        raise Violation(f"deleted {name} although somebody holds the credential")
 
 
 def perform(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
@@ -110,8 +125,8 @@ def _inspect(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[S
     name = {Which.OLD: old, Which.NEW: new, Which.SERVED: served(s)}[e.which]
     if name is None:
         return s, Sight(Liveness.UNKNOWN, M0)
-    lives = name == "third" or alive(s, name)
-    return s, Sight(Liveness.ALIVE if lives else Liveness.DEAD, M0, matches=name not in s.mismatched)
+    life = Liveness.ALIVE if lives(s, name) else Liveness.DEAD
+    return s, Sight(life, M0, matches=name not in s.mismatched)
 
 
 def _guard(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
@@ -128,24 +143,25 @@ def _guard(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[Sta
 def _create(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
     if d.slept:
         return s, REFUSED_STALE
-    return create(s, r.attempt), IssuedKey(KeyId(key_of(r.attempt)), Secrets())
+    name = key_of(r.rotation, r.attempt)
+    return create(s, name), IssuedKey(KeyId(name), Secrets())
 
 
-def create(s: State, attempt: int) -> State:
+def create(s: State, name: str) -> State:
     """Apply a create; each attempt may create one key."""
-    name = key_of(attempt)
     if name in s.created:
-        raise Violation(f"attempt {attempt} created two keys")
-    return set_key(s, name, "alive")._replace(created=s.created | {name})
+        raise Violation(f"attempt {name} created two keys")
+    return set_key(s, name, ALIVE)._replace(created=s.created | {name})
 
 
 def _delete_key(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
     assert isinstance(e, DeleteKey)
     if d.slept and not rules.no_clock_in_guard:
         return s, REFUSED_STALE
+    name = target(r, e)
     if not d.slept:
-        must_stay_alive(s)
-    return delete(s, target(r, e)), Done()
+        may_delete(s, d, name)
+    return delete(s, name), Done()
 
 
 def target(r: Record, e: DeleteKey) -> str:
@@ -160,39 +176,58 @@ def _delete_older(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tu
     assert isinstance(e, DeleteOlder)
     if d.slept and not rules.no_clock_in_guard:
         return s, REFUSED_STALE
-    path = _saw_path(d)
+    path = seen(d.seen).path
     if not d.slept and (path is None or path.version == len(s.path)):
         must_stay_alive(s)
-    doomed = [n for n, life in s.keys if life == "alive" and n.startswith("n") and n[1:].isdigit()]
-    for name in doomed:
-        older = int(name[1:]) < e.before
-        if older or (rules.delete_others and int(name[1:]) != r.attempt):
+    for name, life in s.keys:
+        named = attempt_of(name)
+        if named is None or life != ALIVE or named[0] != r.rotation:
+            continue
+        if named[1] < e.before or (rules.delete_others and named[1] != r.attempt):
             s = delete(s, name)
     return s, Done()
 
 
-def _saw_path(d: Driver) -> PathSeen | None:
-    saw = SEEN.values[d.seen]
-    assert isinstance(saw, Seen)
-    return saw.path
-
-
 def _publish(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
     assert isinstance(e, Publish)
-    old, new = names_of(r)
-    name = new if e.which is Which.NEW else old
-    assert name is not None
+    name = published(r, e)
     if len(s.path) != e.cas and not rules.no_cas_on_path:
         return s, Lost()
     if name in s.mismatched and not r.obeyed:
         raise Violation("published a key that is not what was asked for")
     if not alive(s, name) and not d.slept:
         raise Violation(f"published {name}, which is dead")
+    if served(s) == THIRD and not r.overwrite:
+        raise Violation("published over the key that a person had put there")
     return put(s, name), Written(len(s.path) + 1)
 
 
+def published(r: Record, e: Publish) -> str:
+    """The name of the key that a Publish puts on the path."""
+    old, new = names_of(r)
+    name = new if e.which is Which.NEW else old
+    assert name is not None
+    return name
+
+
+def land(s: State, kind: str, name: str, cas: int, rules: Rules) -> State:
+    """Apply what was on its way."""
+    if kind == "create":
+        return create(s, name)
+    if kind == "delete":
+        return delete(s, name)
+    return put(s, name) if len(s.path) == cas or rules.no_cas_on_path else s
+
+
 def put(s: State, name: str) -> State:
-    """Write a new version of the path; consumers may read it at once."""
+    """Write a new version of the path by our own hand; consumers may read it at once."""
+    if (name, DELETED) in s.keys:
+        raise Violation(f"published {name}, which we had deleted")
+    return paste(s, name)
+
+
+def paste(s: State, name: str) -> State:
+    """Write a new version of the path, by whosever hand."""
     return s._replace(path=(*s.path, PathVersion(name, False)), held=s.held | {name})
 
 
@@ -205,14 +240,16 @@ def _fence(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[Sta
 
 def _retire(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[State, Answer]:
     assert isinstance(e, RetireVersions | Unretire)
-    if d.slept and not rules.skip_guard_before_retire:
+    down = isinstance(e, RetireVersions)
+    if d.slept and not (down and rules.skip_guard_before_retire):
         return s, Stale()
     versions = e.versions
-    if rules.retire_by_content and isinstance(e, RetireVersions):
-        versions = tuple(n for n, v in enumerate(s.path, 1) if v.holds == OLD)
-    down = isinstance(e, RetireVersions)
+    if rules.retire_by_content and down:
+        versions = tuple(n for n, v in enumerate(s.path, 1) if v.holds == r.old_key_id)
     if down and len(s.path) in versions:
         raise Violation("retired the version that consumers read")
+    if down and s.hold and not d.slept:
+        raise Violation("retired versions although somebody holds the credential")
     path = tuple(
         v._replace(deleted=down) if n in versions else v for n, v in enumerate(s.path, 1)
     )
@@ -239,20 +276,16 @@ HANDLERS: dict[type, Handler] = {
 }
 
 
-def strays(s: State, listed: tuple[str, ...], r: Record, rules: Rules) -> list[str]:
-    """Which of the listed keys the tidy would delete, by the real judgement."""
+def strays(s: State, listed: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of the listed keys the tidy may delete, by the real judgement."""
+    numbers = [n for n in (s.document.record, s.history) if n != NONE]
+    records = {r.rotation: r for r in map(record, numbers)}
+    holder = served(s)
+    ids = frozenset() if holder is None else frozenset({KeyId(holder)})
     found = []
     for name in listed:
-        if not name.startswith("n"):
-            continue
-        facts = KeyFacts(KeyId(name), label=label_of(r.rotation, int(name[1:])))
-        holder = served(s)
-        ids = frozenset() if holder is None else frozenset({KeyId(holder)})
-        kind = judge(facts, {RotationId(r.rotation): r}, ids).kind
-        if rules.tidy_trusts_no_open_record:
-            stray = r.closed or (r.new is not None and r.new.key_id != name)
-            stray = stray or label_of(r.rotation, int(name[1:])) != r.label
-            kind = Kind.STRAY if stray and name != holder else Kind.OPEN
-        if kind is Kind.STRAY:
+        named = attempt_of(name)
+        label = None if named is None else label_of(*named)
+        if judge(KeyFacts(KeyId(name), label=label), records, ids).kind is Kind.STRAY:
             found.append(name)
-    return found
+    return tuple(found)

@@ -20,8 +20,6 @@ from rotator.core.names import (
     Fingerprint,
     KeyId,
     RotationId,
-    Secrets,
-    SigningKey,
     StorePath,
 )
 from rotator.core.record import Phase, Pins, Record, Revoke, Terms, Trigger
@@ -32,9 +30,15 @@ T0 = datetime(2026, 1, 5, tzinfo=UTC)
 AGES = (timedelta(0), timedelta(minutes=5), timedelta(days=1))
 M0 = Moment(T0, 0.0)
 OLD, THIRD = "old", "third"
+ALIVE, DEAD, DELETED = "alive", "dead", "deleted"
+
+ROTATIONS = {"n": RotationId("aaaaaaaa"), "m": RotationId("bbbbbbbb")}
+"""The first rotation's keys are `n1`, `n2`, ...; the second's are `m1`, `m2`, ..."""
+
+LETTERS = {rotation: letter for letter, rotation in ROTATIONS.items()}
 
 Keys = tuple[tuple[str, str], ...]
-"""(name, alive|dead) of every key at the exchange; attempts are `n1`, `n2`, ..."""
+"""(name, life) of every key: alive, dead (the exchange did it), deleted (we did)."""
 
 
 class PathVersion(NamedTuple):
@@ -90,14 +94,26 @@ class Driver(NamedTuple):
 IDLE = Driver(0, NONE, NOTHING_SEEN, 0, False)
 
 
+class Tidy(NamedTuple):
+    """A tidy under way: it has `listed` these keys, or found these `doomed`."""
+
+    stage: str
+    names: tuple[str, ...]
+
+
 class State(NamedTuple):
-    """The whole world at one instant."""
+    """The whole world at one instant.
+
+    `held` are the keys that some consumer may still use; `history` is the closed
+    record of the rotation before this one; `meddled` says that a person has put a
+    key on the path, or taken the record away.
+    """
 
     keys: Keys
     path: tuple[PathVersion, ...]
     document: Document
     drivers: tuple[Driver, ...]
-    pending: tuple[tuple[str, str], ...]
+    pending: tuple[tuple[str, str, int], ...]
     order: Order | None
     hold: bool
     age: int
@@ -106,8 +122,9 @@ class State(NamedTuple):
     operator: int
     created: frozenset[str]
     mismatched: frozenset[str]
-    listed: tuple[str, ...] | None
+    tidy: Tidy | None
     meddled: bool
+    history: int
 
 
 @dataclass(frozen=True)
@@ -116,38 +133,43 @@ class Setup:
 
     drivers: int
     events: int
+    operator: int = 0
     revoke: Revoke = Revoke.DRAIN
-    operator: int = 1
     lists_keys: bool = True
+    rotations: int = 1
+
+    def __str__(self) -> str:
+        said = f"{self.drivers} driver(s), {self.events} event(s), {self.operator} operator act(s)"
+        more = "" if self.revoke is Revoke.DRAIN else f", revoke {self.revoke}"
+        more += "" if self.lists_keys else ", an exchange that cannot list"
+        return said + more + ("" if self.rotations == 1 else ", two rotations in a row")
 
 
-def first_record(setup: Setup) -> Record:
-    """The record as a driver writes it when it opens the rotation."""
+def first_record(setup: Setup, letter: str = "n", old: str = OLD, version: int = 1) -> Record:
+    """The record as a driver writes it when it opens a rotation."""
     return Record(
-        rotation=RotationId("aaaaaaaa"),
+        rotation=ROTATIONS[letter],
         credential=CredentialName("secret/desk"),
         path=StorePath("secret/desk"),
         strategy="overlap",
         trigger=Trigger.DUE,
         phase=Phase.CREATING,
-        pins=Pins(
-            ExchangeName("bybit"), "prod", "h", AccountId("1"), None, None, (), T0
-        ),
+        pins=Pins(ExchangeName("bybit"), "prod", "h", AccountId("1"), None, None, (), T0),
         terms=Terms(revoke=setup.revoke, lists_keys=setup.lists_keys),
         spec=KeySpec(AccountId("1"), ()),
-        old_key_id=KeyId(OLD),
+        old_key_id=KeyId(old),
         old_fingerprint=Fingerprint("f"),
         started_at=T0,
         phase_since=T0,
         written_at=T0,
-        v0=1,
+        v0=version,
     )
 
 
 def start(setup: Setup) -> State:
     """The state in which the opening record has not been written yet."""
     return State(
-        keys=((OLD, "alive"),),
+        keys=((OLD, ALIVE),),
         path=(PathVersion(OLD, False),),
         document=Document(0, NONE, False),
         drivers=(IDLE,) * setup.drivers,
@@ -160,26 +182,22 @@ def start(setup: Setup) -> State:
         operator=setup.operator,
         created=frozenset(),
         mismatched=frozenset(),
-        listed=None,
+        tidy=None,
         meddled=False,
+        history=NONE,
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the mutants change; the real machine is `Rules()`."""
 
-    name: str = "real"
-    always_fresh: bool = False
+    looks_before_fencing: bool = False
     delete_others: bool = False
     skip_guard_before_revoke: bool = False
     skip_probe_before_revoke: bool = False
-    skip_probe_before_publish: bool = False
-    skip_probe_in_tidy: bool = False
-    skip_verify: bool = False
     guard_blind_to_record: bool = False
     retire_by_content: bool = False
-    skip_guard_before_retire: bool = False
     delete_just_created: bool = False
     tidy_trusts_no_open_record: bool = False
     close_by_delete: bool = False
@@ -190,11 +208,32 @@ class Rules:
     no_cas_on_record: bool = False
     no_cas_on_path: bool = False
     record_after_effect: bool = False
+    skip_verify: bool = False
+    skip_probe_before_publish: bool = False
+    skip_probe_in_tidy: bool = False
+    skip_guard_before_retire: bool = False
     no_clock_in_guard: bool = False
     rollback_gives_up: bool = False
+    retire_forgets: bool = False
+    skip_probe_before_abort: bool = False
+    skip_guard_before_abort: bool = False
 
 
 REAL = Rules()
+
+
+def record(number: int) -> Record:
+    """The record with this number."""
+    value = RECORDS.values[number]
+    assert isinstance(value, Record)
+    return value
+
+
+def seen(number: int) -> Seen:
+    """What a driver has seen, by number."""
+    value = SEEN.values[number]
+    assert isinstance(value, Seen)
+    return value
 
 
 def context(age: int, hold: bool, order: Order | None) -> Context:
@@ -227,7 +266,12 @@ def canonical(record: Record, age: int) -> Record:
 
 def alive(s: State, name: str) -> bool:
     """Say whether a key lives at the exchange."""
-    return (name, "alive") in s.keys
+    return (name, ALIVE) in s.keys
+
+
+def lives(s: State, name: str | None) -> bool:
+    """Say whether what the path serves is a living key; a person's third key lives."""
+    return name is not None and (name == THIRD or alive(s, name))
 
 
 def set_key(s: State, name: str, life: str) -> State:
@@ -242,11 +286,13 @@ def served(s: State) -> str | None:
     return None if top.deleted else top.holds
 
 
-def key_of(attempt: int) -> str:
+def key_of(rotation: str, attempt: int) -> str:
     """The name of the key that an attempt creates."""
-    return f"n{attempt}"
+    return f"{LETTERS[RotationId(rotation)]}{attempt}"
 
 
-def as_key(name: str) -> SigningKey:
-    """A key as a record holds it; the model knows no secrets."""
-    return SigningKey(KeyId(name), Secrets())
+def attempt_of(name: str) -> tuple[RotationId, int] | None:
+    """The rotation and the attempt that a name tells; None for a key that is not ours."""
+    if name[0] in ROTATIONS and name[1:].isdigit():
+        return ROTATIONS[name[0]], int(name[1:])
+    return None

@@ -1,0 +1,223 @@
+"""The daemon: a handful of ticks, and workers that do what the ticks ask for.
+
+APScheduler only ticks: a job sets an event and returns.  What is due is decided by
+each pass from policy; rotations are tasks of their own and are drained at the end,
+because a scheduler's job is cut off at shutdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from rotator.core.names import CredentialName
+from rotator.core.outcome import StoreError
+from rotator.engine.desk import Desk
+from rotator.engine.lease import Lease
+from rotator.observe import events
+
+WATCH: Final = timedelta(seconds=5)
+RENDER: Final = timedelta(seconds=5)
+FEEL: Final = timedelta(seconds=15)
+BEAT: Final = timedelta(seconds=1)
+SPACING: Final = 1.0
+"""Seconds between two passes at least, whoever asks for them."""
+
+JOB: Final[dict[str, Any]] = {
+    "misfire_grace_time": None,
+    "coalesce": True,
+    "max_instances": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """How often the daemon looks."""
+
+    inventory: timedelta
+    tidy: timedelta
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Runs a desk until it is told to stop."""
+
+    desk: Desk
+    lease: Lease
+    every: Every
+    stop: asyncio.Event
+    beat: float = 0.0
+    leads: bool = False
+    pass_due: asyncio.Event = field(default_factory=asyncio.Event)
+    tidy_due: asyncio.Event = field(default_factory=asyncio.Event)
+    _asked: dict[CredentialName, int] = field(default_factory=dict)
+    _frozen: bool = False
+
+    async def run(self) -> int:
+        """Lead and work until `stop`; return how many drivers had to be cut off."""
+        desk, log = self.desk, self.desk.telling.log
+        scheduler = self._scheduler()
+        scheduler.start()
+        workers: list[asyncio.Task[None]] = []
+        try:
+            await desk.feel()
+            if not await self._lead():
+                return 0
+            await self._guarded(desk.take_up)
+            self.pass_due.set()
+            workers = [
+                asyncio.create_task(self._passes(), name="passes"),
+                asyncio.create_task(self._ended(), name="ended"),
+                asyncio.create_task(self._tidies(), name="tidies"),
+            ]
+            await self.stop.wait()
+            log.info(events.STOPPING, open=len(desk.rotations.open_stands()))
+        finally:
+            scheduler.shutdown(wait=False)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            late = await desk.close()
+            self.lease.release()
+            desk.metrics.leader(leads=False)
+        log.info(events.STOPPED, cut_off=late)
+        return late
+
+    def beat_age(self) -> float:
+        """Return the seconds since the event loop last had its turn."""
+        return self.desk.clock.monotonic() - self.beat
+
+    async def _lead(self) -> bool:
+        log = self.desk.telling.log
+        waiting = asyncio.ensure_future(
+            self.lease.acquire(lambda: log.warning(events.STANDBY, why="another daemon leads"))
+        )
+        stopped = asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            return False
+        waiting.result()
+        self.leads = True
+        self.desk.metrics.leader(leads=True)
+        log.info(events.LEADER)
+        return True
+
+    # ticks
+
+    def _scheduler(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB)
+        self._tick(scheduler, self._beat, BEAT)
+        self._tick(scheduler, self._feel, FEEL)
+        self._tick(scheduler, self._watch, WATCH)
+        self._tick(scheduler, self._render, RENDER)
+        self._tick(scheduler, self._ask_pass, self.every.inventory)
+        self._tick(scheduler, self._ask_tidy, self.every.tidy)
+        return scheduler
+
+    def _tick(
+        self, scheduler: AsyncIOScheduler, job: Callable[[], Awaitable[None]], every: timedelta
+    ) -> None:
+        scheduler.add_job(job, "interval", seconds=every.total_seconds())
+
+    async def _beat(self) -> None:
+        self.beat = self.desk.clock.monotonic()
+
+    async def _ask_pass(self) -> None:
+        self.pass_due.set()
+
+    async def _ask_tidy(self) -> None:
+        self.tidy_due.set()
+
+    async def _feel(self) -> None:
+        await self._guarded(self.desk.feel)
+        self._exchanges()
+
+    async def _watch(self) -> None:
+        if not self.leads:
+            return
+        await self._guarded(self.desk.watch.read)
+        asked = {n: o.number for n, o in self.desk.watch.orders.items()}
+        if asked != self._asked:
+            self._asked = asked
+            self.pass_due.set()
+
+    async def _render(self) -> None:
+        if self.leads:
+            await self._guarded(self.desk.render)
+
+    def _exchanges(self) -> None:
+        """Tell skews and bans of the exchanges that were asked."""
+        metrics, now = self.desk.metrics, self.desk.clock.now()
+        for house in self.desk.houses.opened():
+            offset = house.clock_offset
+            metrics.exchange_skew(house.name, offset.total_seconds() if offset else None)
+            until: datetime | None = house.banned_until()
+            metrics.exchange_banned(house.name, until if until and until > now else None)
+
+    # workers
+
+    async def _passes(self) -> None:
+        """Pass whenever one is due, then open what is due."""
+        while True:
+            await self.pass_due.wait()
+            self.pass_due.clear()
+            await self._guarded(self._one_pass)
+            await self.desk.clock.sleep(SPACING)
+
+    async def _one_pass(self) -> None:
+        await self.desk.look()
+        self.desk.rotations.forget_closed()
+        if not self._frozen:
+            # What the first pass has read stays for good: the collector need not walk it.
+            gc.freeze()
+            self._frozen = True
+        chosen = await self.desk.open_due()
+        while chosen.open:
+            chosen = await self.desk.open_due()
+        await self.desk.render()
+        if chosen.wake_at is not None:
+            span = (chosen.wake_at - self.desk.clock.now()).total_seconds()
+            if span < self.every.inventory.total_seconds():
+                loop = asyncio.get_running_loop()
+                loop.call_later(max(span, SPACING), self.pass_due.set)
+
+    async def _ended(self) -> None:
+        """A rotation that ended frees a limit, and its findings are old."""
+        while True:
+            await self.desk.rotations.ended.wait()
+            self.pass_due.set()
+            await self.desk.clock.sleep(SPACING)
+
+    async def _tidies(self) -> None:
+        while True:
+            await self.tidy_due.wait()
+            self.tidy_due.clear()
+            await self._guarded(self._one_tidy)
+
+    async def _one_tidy(self) -> None:
+        snapshot = self.desk.snapshot
+        if snapshot is None or not snapshot.acts or not self.desk.rotates:
+            return
+        tidied = await self.desk.tidy_up()
+        second = tidied.pending_second_look_at
+        if second is not None:
+            span = max(SPACING, (second - self.desk.clock.now()).total_seconds())
+            asyncio.get_running_loop().call_later(span, self.tidy_due.set)
+
+    async def _guarded(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Do one piece of work: a task boundary; what fails is told, and the daemon goes on."""
+        log = self.desk.telling.log
+        try:
+            await work()
+        except StoreError as error:
+            log.warning("store_trouble", work=work.__name__, message=str(error))
+        except Exception:
+            log.exception("work_failed", work=work.__name__)

@@ -1,0 +1,253 @@
+"""One running instance: its passes, its rotations, its tidy, over one store.
+
+The daemon ticks it, `run --once` walks it through one round, `check` only lets it
+look.  It holds no timer and no signal handler of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from rotator.core.facts import Credential
+from rotator.core.names import CredentialName, ExchangeName, RotationId
+from rotator.core.opening import Pick, pick
+from rotator.core.outcome import StoreError
+from rotator.core.policy import DEFAULT_POLICY, Policy
+from rotator.core.record import Phase, Record
+from rotator.core.schedule import Limits, Planned
+from rotator.engine.clock import Clock
+from rotator.engine.houses import Houses
+from rotator.engine.opener import Wish
+from rotator.engine.pass_ import PassRunner
+from rotator.engine.reports import RotationReport
+from rotator.engine.rotations import Rotations
+from rotator.engine.snapshot import Snapshot
+from rotator.engine.standing import owed, report
+from rotator.engine.telling import Telling
+from rotator.engine.tidy import Tidy, TidyReport
+from rotator.engine.views import view_of
+from rotator.engine.watch import Watch
+from rotator.observe import events
+from rotator.observe.metrics import Metrics, PassResult
+from rotator.stores.journal import Journal
+from rotator.stores.port import Health, KvStore
+
+DRAIN_SECONDS: Final = 30.0
+"""How long a stop waits for drivers to reach a safe place; longer than any request."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What an instance does, one verb per duty."""
+
+    kv: KvStore
+    clock: Clock
+    passes: PassRunner
+    rotations: Rotations
+    tidy: Tidy
+    watch: Watch
+    journal: Journal
+    houses: Houses
+    telling: Telling
+    metrics: Metrics
+    limits: Limits
+    policies: Mapping[str, Policy]
+    rotates: bool = True
+    skew: float | None = None
+    health: Health | None = None
+    last_tidy: TidyReport | None = None
+    _tried: set[CredentialName] = field(default_factory=set)
+    _opened: dict[ExchangeName, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the last pass saw."""
+        return self.passes.latest
+
+    async def look(self, *, force: bool = False) -> Snapshot:
+        """Run one pass, and take up what the journal holds; raises StoreError."""
+        began = self.clock.monotonic()
+        await self.watch.read()
+        try:
+            snapshot = await self.passes.run(force=force)
+        except StoreError:
+            self.metrics.pass_ended(
+                PassResult.FAILED, self.clock.monotonic() - began, self.clock.now()
+            )
+            raise
+        seconds = self.clock.monotonic() - began
+        result = PassResult.COMPLETE if snapshot.complete else PassResult.INCOMPLETE
+        self.metrics.pass_ended(result, seconds, snapshot.at)
+        self._tell(snapshot, seconds)
+        self._tried.clear()
+        await self._stand(snapshot.acts)
+        return snapshot
+
+    async def _stand(self, acts: bool) -> None:
+        """Drive what is open; in a store that may be restored, nothing is driven."""
+        if not self.rotates:
+            return
+        if not acts:
+            await self.rotations.drain(DRAIN_SECONDS)
+            self.rotations.stop.clear()
+            return
+        self.rotations.take_up(await self.journal.survey(self.clock.now()))
+
+    async def take_up(self) -> None:
+        """Drive the open records before the first pass, unless the store looks restored."""
+        await self.watch.read()
+        if self.rotates and await self.passes.may_act():
+            await self._stand(acts=True)
+
+    async def open_due(self) -> Pick:
+        """Open what is due and allowed now; each credential is tried once per pass."""
+        snapshot = self.snapshot
+        if snapshot is None or not snapshot.acts or not self.rotates:
+            return Pick((), (), None)
+        halted = self._halted()
+        wanted = [
+            p
+            for p in snapshot.plan
+            if p.credential not in self._tried and (p.asked or p.exchange not in halted)
+        ]
+        creates = {e: [*snapshot.creates.get(e, ()), *times] for e, times in self._opened.items()}
+        chosen = pick(
+            wanted,
+            self.rotations.occupied(),
+            self.limits,
+            {**snapshot.creates, **creates},
+            self.clock.now(),
+        )
+        for planned in chosen.open:
+            self._tried.add(planned.credential)
+            await self._open(snapshot, planned)
+        return chosen
+
+    async def _open(self, snapshot: Snapshot, planned: Planned) -> None:
+        credential = snapshot.by_name[planned.credential].credential
+        refused = await self.rotations.open(Wish(credential, self._policy(credential), planned.trigger))
+        if refused is None:
+            if planned.exchange is not None:
+                self._opened[planned.exchange].append(self.clock.now())
+            return
+        self.telling.log.info(
+            "rotation_not_opened",
+            credential=planned.credential,
+            reason=refused.reason,
+            cure=refused.cure,
+        )
+
+    def _policy(self, credential: Credential) -> Policy:
+        return self.policies.get(credential.policy, DEFAULT_POLICY)
+
+    def _halted(self) -> set[ExchangeName]:
+        """Exchanges where a rotation of this run ended badly: no further one is opened."""
+        bad = (Phase.ABORTED, Phase.QUARANTINED)
+        return {r.pins.exchange for r in self.rotations.records() if r.phase in bad}
+
+    async def tidy_up(self) -> TidyReport:
+        """Look for strays, and remove what is certain; raises StoreError."""
+        tidied = await self.tidy.run(self.passes.accounts)
+        self.last_tidy = tidied
+        log = self.telling.log
+        for found in tidied.deleted:
+            log.warning(events.STRAY_DELETED, exchange=found.exchange, account=found.account)
+            await self.telling.happened(
+                "stray_deleted", exchange=found.exchange, account=found.account, label=found.label
+            )
+        log.info(
+            events.TIDY,
+            deleted=len(tidied.deleted),
+            foreign=len(tidied.foreign),
+            unserved=len(tidied.unserved),
+            left=list(tidied.left),
+            problems=list(tidied.problems),
+        )
+        return tidied
+
+    async def feel(self) -> Health:
+        """Ask the store how it is; never raises.  Renews a due login."""
+        before, sent = self.health, self.clock.now()
+        self.health = health = await self.kv.health()
+        half = (self.clock.now() - sent) / 2
+        if health.server_time is not None:
+            self.skew = (health.server_time - (sent + half)).total_seconds()
+        self.metrics.store_health(
+            up=health.up, sealed=health.sealed, token_expires_at=health.token_expires_at
+        )
+        if before is not None and before.up != health.up:
+            event = events.STORE_BACK if health.up else events.STORE_DOWN
+            self.telling.log.warning(event, message=health.message, sealed=health.sealed)
+        return health
+
+    def reports(self) -> list[RotationReport]:
+        """Return every rotation of this run, those closed in it included."""
+        now = self.clock.now()
+        return [report(stand, now) for stand in self.rotations.stands.values()]
+
+    def owes(self, rotation: RotationId) -> str | None:
+        """Say why a rotation's deletion was refused."""
+        for stand in self.rotations.open_stands():
+            if stand.record is not None and stand.record.rotation == rotation and owed(stand):
+                return stand.stay.sentence if stand.stay else None
+        return None
+
+    async def render(self) -> None:
+        """Render the metrics anew, in a worker thread."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        picture = view_of(
+            snapshot, self.rotations.open_stands(), self.houses, self.clock.now()
+        )
+        await asyncio.to_thread(self.metrics.render, picture)
+
+    def pins_problem(self, record: Record) -> str | None:
+        """Say which pin of a record the present configuration contradicts (rule 8)."""
+        exchange = self.houses.get(record.pins.exchange, record.pins.environment)
+        if exchange is not None and exchange.origin.url != record.pins.host:
+            return "the exchange's host is another than when the rotation was opened"
+        seen = self.snapshot.by_name.get(record.credential) if self.snapshot else None
+        if seen is None:
+            return None
+        now, pins = seen.credential, record.pins
+        told = (
+            ("exchange", now.exchange, pins.exchange),
+            ("environment", now.environment, pins.environment),
+            ("parent", now.parent, pins.parent),
+            ("field map", tuple(sorted(now.fields.items())), pins.fields),
+        )
+        wrong = [name for name, is_, was in told if is_ != was]
+        return f"the credential's {', '.join(wrong)} changed since the rotation was opened" if wrong else None
+
+    async def close(self) -> int:
+        """End: drivers reach a safe place, connections close; returns drivers cut off."""
+        late = await self.rotations.drain(DRAIN_SECONDS)
+        await self.passes.hub.close()
+        await self.houses.aclose()
+        await self.kv.close()
+        self.telling.audit.close()
+        return late
+
+    def _tell(self, snapshot: Snapshot, seconds: float) -> None:
+        head = self.telling.audit.head
+        self.telling.log.info(
+            events.PASS,
+            credentials=len(snapshot.credentials),
+            others=snapshot.others,
+            findings=len(snapshot.findings),
+            complete=snapshot.complete,
+            looks=snapshot.looks,
+            seconds=round(seconds, 3),
+            faults=[f"{f.path}: {f.message}" for f in snapshot.faults[:5]],
+            problems=list(snapshot.problems),
+            standing="going" if snapshot.acts else (snapshot.restored or "unknown"),
+            audit_seq=head.seq,
+            audit_head=head.hash,
+        )
+

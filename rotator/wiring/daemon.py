@@ -1,0 +1,280 @@
+"""Runs the daemon as a process: signals, endpoints, logs, reload; and `run --once`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from rotator import __version__
+from rotator.config import Config
+from rotator.core.outcome import StoreError
+from rotator.engine.clock import Clock, SystemClock
+from rotator.engine.daemon import Daemon, Every
+from rotator.engine.desk import Desk
+from rotator.engine.lease import FileLease, Lease, NoLease
+from rotator.engine.once import run_once
+from rotator.engine.reports import Document
+from rotator.observe import events, log
+from rotator.observe.exposition import CONTENT_TYPE
+from rotator.observe.metrics import Metrics
+from rotator.observe.redact import Redactor
+from rotator.serve.app import build_app
+from rotator.serve.server import serve
+from rotator.serve.state import ServeState
+from rotator.wiring import SetupError
+from rotator.wiring.desk import Surroundings, new_metrics, open_desk
+
+STORE_RETRY: Final = 5.0
+"""Seconds between two tries to reach a store that is not there when the daemon starts."""
+
+CONFIG_LOOK: Final = 10.0
+"""Seconds between two looks whether the configuration's file has changed."""
+
+SWITCH_INTERVAL: Final = 0.001
+"""Seconds after which a thread lets the event loop have its turn."""
+
+Read = Callable[[], Config]
+"""Reads the configuration anew; raises SetupError."""
+
+
+def prepared(logs: BinaryIO, clock: Clock, level: str = "info") -> Redactor:
+    """Set up the process's logs; return what keeps secrets out of them."""
+    redactor = Redactor()
+    log.configure(logs, level, redactor, clock.now)
+    return redactor
+
+
+def lease_of(config: Config, clock: Clock) -> Lease:
+    """Return the lease that the configuration names.  Raises SetupError."""
+    if config.lease.kubernetes is not None:
+        raise SetupError(
+            "lease.kubernetes: this version has no Kubernetes lease; use lease: {file: PATH}"
+        )
+    return NoLease() if config.lease.file is None else FileLease(Path(config.lease.file), clock)
+
+
+async def once(config: Config, environ: Mapping[str, str], logs: BinaryIO, wait: float) -> Document:
+    """Do one whole pass and return what it prints.
+
+    Raises SetupError, and StoreError where the store stops the pass.
+    """
+    clock = SystemClock()
+    redactor = prepared(logs, clock)
+    lease = lease_of(config, clock)
+    if not _taken(lease, config):
+        raise SetupError(f"lease.file: another daemon holds {config.lease.file}")
+    desk: Desk | None = None
+    try:
+        around = Surroundings(config, environ, clock, redactor, new_metrics(config))
+        desk = await open_desk(around)
+        return await run_once(desk, wait)
+    finally:
+        if desk is not None:
+            await desk.close()
+        lease.release()
+
+
+def _taken(lease: Lease, config: Config) -> bool:
+    try:
+        return lease.try_acquire()
+    except OSError as error:
+        raise SetupError(f"lease.file: {config.lease.file}: {error.strerror}") from None
+
+
+async def look(config: Config, environ: Mapping[str, str], logs: BinaryIO, *, force: bool) -> Desk:
+    """Return a desk after one pass that only looked; the caller closes it."""
+    clock = SystemClock()
+    redactor = prepared(logs, clock, "warning")
+    around = Surroundings(
+        config, environ, clock, redactor, new_metrics(config), looks_only=True
+    )
+    desk = await open_desk(around)
+    try:
+        await desk.look(force=force)
+    except BaseException:
+        await desk.close()
+        raise
+    return desk
+
+
+async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: BinaryIO) -> int:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP, a POST or a changed file reloads.
+
+    A reload ends the rotations at safe places and begins anew with the new
+    configuration; one that does not read keeps the old.  Raises SetupError.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(5_000, 20, 20)
+    clock = SystemClock()
+    redactor = prepared(logs, clock)
+    config = read()
+    metrics = new_metrics(config)
+    process = _Process(clock, metrics, read, file)
+    with process.signals():
+        metrics.config_read(succeeded=True, at=clock.now())
+        while not process.ended:
+            around = Surroundings(process.config or config, environ, clock, redactor, metrics, clock.now())
+            await process.serve_one(around)
+    return 0
+
+
+class _Process:
+    """One process over its reloads."""
+
+    def __init__(self, clock: Clock, metrics: Metrics, read: Read, file: Path) -> None:
+        self.clock = clock
+        self.metrics = metrics
+        self.config: Config | None = None
+        self.ended = False
+        self._read = read
+        self._file = file
+        self._stop = asyncio.Event()
+        self._shut = asyncio.Event()
+        self._daemon: Daemon | None = None
+        self._log = log.logger()
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """Take SIGTERM, SIGINT and SIGHUP."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._end)
+        loop.add_signal_handler(signal.SIGINT, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._stop.set()
+
+    def _hang_up(self) -> None:
+        asyncio.get_running_loop().create_task(self.reload())
+
+    async def reload(self) -> bool:
+        """Read the configuration anew; if it is sound, begin again with it."""
+        try:
+            config = await asyncio.to_thread(self._read)
+        except SetupError as error:
+            self.metrics.config_read(succeeded=False, at=self.clock.now())
+            self._log.error(events.CONFIG_REFUSED, message=str(error))
+            return False
+        self.config = config
+        self.metrics.config_read(succeeded=True, at=self.clock.now())
+        self._log.info(events.CONFIG_READ, file=self._file.name)
+        self._stop.set()
+        return True
+
+    async def serve_one(self, around: Surroundings) -> None:
+        """Run one daemon with one configuration, and its endpoints."""
+        self._stop, self._shut = asyncio.Event(), asyncio.Event()
+        if self.ended:
+            return
+        pages = asyncio.create_task(self._pages(around), name="pages")
+        watching = asyncio.create_task(self._watch_file(), name="config file")
+        work = asyncio.create_task(self._work(around), name="daemon")
+        try:
+            done, _ = await asyncio.wait({pages, work}, return_when=asyncio.FIRST_COMPLETED)
+            if pages in done and work not in done:
+                self._end()
+                await work
+            await work
+        finally:
+            watching.cancel()
+            self._shut.set()
+            await asyncio.gather(watching, return_exceptions=True)
+        await pages
+
+    async def _work(self, around: Surroundings) -> None:
+        config = around.config
+        lease = lease_of(config, self.clock)
+        desk = await self._desk(around)
+        if desk is None:
+            return
+        every = Every(config.every.inventory, config.every.tidy)
+        self._daemon = Daemon(desk, lease, every, self._stop, beat=self.clock.monotonic())
+        self._log.info(events.STARTED, version=__version__, rotates=desk.rotates)
+        try:
+            await self._daemon.run()
+        finally:
+            self._daemon = None
+
+    async def _desk(self, around: Surroundings) -> Desk | None:
+        """Open the store, and wait for it as long as it takes."""
+        told = False
+        while not self._stop.is_set():
+            try:
+                return await open_desk(around)
+            except StoreError as error:
+                self.metrics.store_health(up=False, sealed=error.sealed, token_expires_at=None)
+                if not told:
+                    self._log.error(events.STORE_DOWN, message=str(error), sealed=error.sealed)
+                    told = True
+            await self._or_stopped(self.clock.sleep(STORE_RETRY))
+        return None
+
+    async def _or_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        working, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (working, stopped):
+            task.cancel()
+
+    async def _pages(self, around: Surroundings) -> None:
+        host, _, port = around.config.serve.listen.rpartition(":")
+        state = ServeState(
+            metrics=self.metrics.text,
+            metrics_type=CONTENT_TYPE,
+            beat_age=self._beat_age,
+            not_ready=self._not_ready,
+            reload=self.reload,
+            version=__version__,
+        )
+
+        def started(address: str, number: int) -> None:
+            self._log.info(events.LISTENING, address=address, port=number)
+
+        try:
+            await serve(
+                build_app(state), host.strip("[]"), int(port), self._shut, started=started
+            )
+        except OSError as error:
+            raise SetupError(
+                f"serve.listen: {around.config.serve.listen} cannot be taken ({error.strerror})"
+            ) from None
+
+    def _beat_age(self) -> float:
+        return self._daemon.beat_age() if self._daemon is not None else 0.0
+
+    def _not_ready(self) -> str | None:
+        daemon = self._daemon
+        if daemon is None:
+            return "the store was not reached yet"
+        health = daemon.desk.health
+        if health is None or not health.up:
+            return "the store gives no answer, or refuses our login"
+        return None
+
+    async def _watch_file(self) -> None:
+        """Reload when the file's content changes, as a mounted ConfigMap does."""
+        before = await asyncio.to_thread(_content, self._file)
+        while True:
+            await self.clock.sleep(CONFIG_LOOK)
+            now = await asyncio.to_thread(_content, self._file)
+            if now is not None and now != before:
+                before = now
+                await self.reload()
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,297 @@
+"""Builds one running instance from the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rotator import __version__
+from rotator.config import Config, limits, policies, rules
+from rotator.core.credentials import RuleBook
+from rotator.core.facts import Credential
+from rotator.core.liveness import Liveness
+from rotator.core.names import CredentialName, ExchangeName, SigningKey, StorePath
+from rotator.core.outcome import StoreDenied
+from rotator.core.schedule import Paths
+from rotator.engine.clock import Clock
+from rotator.engine.contexts import Settings
+from rotator.engine.desk import Desk
+from rotator.engine.effects import Effects
+from rotator.engine.facts_memory import FactsMemory
+from rotator.engine.houses import Houses
+from rotator.engine.hub import InventoryHub
+from rotator.engine.listings import Listings
+from rotator.engine.looks import Looks
+from rotator.engine.opener import Opener
+from rotator.engine.pass_ import PassRunner
+from rotator.engine.prober import Prober, Witness
+from rotator.engine.removal import Remover
+from rotator.engine.rotations import Rotations
+from rotator.engine.sightings import Sightings
+from rotator.engine.telling import Telling
+from rotator.engine.tidy import Tidy
+from rotator.engine.tools import Tools
+from rotator.engine.watch import Watch
+from rotator.exchanges.exchange import Exchange
+from rotator.exchanges.registry import capabilities_of, exchange_names
+from rotator.observe import log
+from rotator.observe.audit import AuditLog
+from rotator.observe.metrics import Metrics
+from rotator.observe.redact import Redactor
+from rotator.observe.render import PerCredential
+from rotator.observe.wrap import exchange_answers, store_requests
+from rotator.stores.documents import Documents
+from rotator.stores.epoch import Anchor, Epoch, FileAnchor, default_anchor_file
+from rotator.stores.fingerprints import Fingerprints
+from rotator.stores.inventory import Inventory
+from rotator.stores.journal import Journal
+from rotator.stores.port import KvStore
+from rotator.stores.preflight import Preflight
+from rotator.stores.publisher import Publisher
+from rotator.stores.sealing import Sealer, load_fingerprints, load_sealer
+from rotator.wiring.exchanges import open_exchange_for
+from rotator.wiring.stores import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an instance gets from its process."""
+
+    config: Config
+    environ: Mapping[str, str]
+    clock: Clock
+    redactor: Redactor
+    metrics: Metrics
+    armed_since: datetime | None = None
+    looks_only: bool = False
+
+
+def new_metrics(config: Config) -> Metrics:
+    """Return the metrics of this process."""
+    metrics = Metrics(
+        per_credential=PerCredential(config.metrics.per_credential), version=__version__
+    )
+    metrics.expect(exchange_names(), ("overlap",))
+    return metrics
+
+
+async def open_desk(around: Surroundings) -> Desk:
+    """Return an instance over the configured store.  Raises SetupError and StoreError."""
+    config, clock = around.config, around.clock
+    kv = open_store(config, around.environ, clock, store_requests(around.metrics))
+    try:
+        return await _Builder(around, kv).build()
+    except BaseException:
+        await kv.close()
+        raise
+
+
+@dataclass(slots=True)
+class _Builder:
+    around: Surroundings
+    kv: KvStore
+
+    async def build(self) -> Desk:
+        config, clock = self.around.config, self.around.clock
+        state = StorePath(config.store.state.strip("/"))
+        documents = Documents(self.kv, state)
+        await self.kv.mount_limits(state)
+        marks = await load_fingerprints(documents)
+        sealer = await self._sealer(documents)
+        journal = Journal(documents, sealer)
+        hub = InventoryHub(self._inventory(marks, state), clock)
+        houses = Houses(self._open_exchange)
+        watch = Watch(documents, clock)
+        telling = self._telling()
+        passes = self._passes(documents, hub, houses, journal, watch, marks, state)
+        publisher = Publisher(self.kv, marks)
+        desk: Desk | None = None
+
+        def skew() -> float | None:
+            return desk.skew if desk is not None else None
+
+        tools = Tools(
+            clock=clock,
+            hub=hub,
+            journal=journal,
+            publisher=publisher,
+            watch=watch,
+            exchanges=houses,
+            marks=marks,
+            incident=lambda _exchange: passes.standstill(),
+            skew=skew,
+            audit_head=lambda: f"{telling.audit.head.seq}:{telling.audit.head.hash}",
+            remember=self.around.redactor.remember_all,
+        )
+        opener = Opener(tools, Preflight(self.kv, documents), passes.rejudge, secrets.token_bytes)
+        rotations = Rotations(
+            tools,
+            Effects.over(tools),
+            opener,
+            telling,
+            asyncio.Event(),
+            lambda record: desk.pins_problem(record) if desk is not None else None,
+        )
+        remover = Remover(
+            hub,
+            passes.listings,
+            journal,
+            publisher,
+            watch,
+            houses,
+            clock,
+            Paths(config.rotation.armed),
+            _Probing(tools, houses),
+            passes.standstill,
+        )
+        tidy = Tidy(hub, passes.listings, journal, Sightings(documents), remover, clock)
+        desk = Desk(
+            kv=self.kv,
+            clock=clock,
+            passes=passes,
+            rotations=rotations,
+            tidy=tidy,
+            watch=watch,
+            journal=journal,
+            houses=houses,
+            telling=telling,
+            metrics=self.around.metrics,
+            limits=limits(config),
+            policies=policies(config),
+            rotates=sealer is not None and not self.around.looks_only,
+        )
+        passes.owed = desk.owes
+        return desk
+
+    async def _sealer(self, documents: Documents) -> Sealer | None:
+        """The sealing key is the rotate role's alone: without it nothing is rotated."""
+        if self.around.looks_only:
+            return None
+        try:
+            return await load_sealer(documents)
+        except StoreDenied:
+            return None
+
+    def _inventory(self, marks: Fingerprints, state: StorePath) -> Inventory:
+        config = self.around.config
+        return Inventory(
+            self.kv,
+            [StorePath(p.strip("/")) for p in config.store.paths],
+            state,
+            RuleBook(rules(config)),
+            marks,
+            clock=self.around.clock.now,
+            breathe=self._breathe,
+            needs_age=_age_is_ours,
+        )
+
+    async def _breathe(self) -> None:
+        await self.around.clock.sleep(0)
+
+    def _open_exchange(self, name: ExchangeName, environment: str) -> Exchange:
+        metrics, clock = self.around.metrics, self.around.clock
+        answers = exchange_answers(metrics, name, clock.now)
+        return open_exchange_for(self.around.config, name, environment, clock, answers)
+
+    def _telling(self) -> Telling:
+        around, metrics = self.around, self.around.metrics
+        file = around.config.audit.file
+        audit = AuditLog(
+            Path(file) if file and not around.looks_only else None,
+            around.clock.now,
+            around.redactor,
+            written=metrics.audit_written,
+            failed=metrics.audit_failed,
+        )
+        if not around.looks_only:
+            audit.open()
+        return Telling(log.logger(), metrics, audit, around.clock)
+
+    def _passes(
+        self,
+        documents: Documents,
+        hub: InventoryHub,
+        houses: Houses,
+        journal: Journal,
+        watch: Watch,
+        marks: Fingerprints,
+        state: StorePath,
+    ) -> PassRunner:
+        config, clock = self.around.config, self.around.clock
+        facts = FactsMemory(documents, clock, self._breathe)
+        signing_key = _SigningKeys(hub, self.around.redactor)
+        looks = Looks(houses, signing_key, facts, clock, self._breathe, config.every.inspect)
+        listings = Listings(
+            houses, signing_key, journal, marks, clock, self._breathe, config.every.tidy
+        )
+        settings = Settings(
+            policies=policies(config),
+            limits=limits(config),
+            paths=tuple(StorePath(p.strip("/")) for p in config.store.paths),
+            state=state,
+            egress={ExchangeName(n): e.egress for n, e in config.exchanges.items()},
+            armed_since=self.around.armed_since,
+        )
+        return PassRunner(
+            epoch=Epoch(documents, self._anchor(state)),
+            hub=hub,
+            looks=looks,
+            listings=listings,
+            facts=facts,
+            journal=journal,
+            watch=watch,
+            houses=houses,
+            settings=settings,
+            clock=clock,
+            breathe=self._breathe,
+            raises=not self.around.looks_only,
+        )
+
+    def _anchor(self, state: StorePath) -> Anchor:
+        store = self.around.config.store
+        if store.anchor.file is not None:
+            return FileAnchor(Path(store.anchor.file))
+        local = store.local.file if store.local is not None else ""
+        name = store.vault.address if store.vault is not None else local
+        return FileAnchor(default_anchor_file(self.around.environ, name, state))
+
+
+@dataclass(frozen=True, slots=True)
+class _SigningKeys:
+    """Hands out stored keys, their secrets known to the redactor from then on."""
+
+    hub: InventoryHub
+    redactor: Redactor
+
+    def __call__(self, name: CredentialName) -> SigningKey | None:
+        key = self.hub.signing_key(name)
+        if key is not None:
+            self.redactor.remember_all(key.secrets)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Probing:
+    """Says whether the key that a credential's path serves is alive (the tidy's rule 5)."""
+
+    tools: Tools
+    houses: Houses
+
+    async def __call__(self, credential: Credential) -> Liveness:
+        house = self.houses.get(credential.exchange, credential.environment)
+        state = await self.tools.publisher.read(credential.path, credential.fields)
+        if house is None or state.key is None:
+            return Liveness.UNKNOWN
+        parent = self.tools.signing_key(credential.parent)
+        witness = Witness(parent, credential.account, may_list=parent is not None)
+        return (await Prober(house, self.tools.clock).probe(state.key, witness)).liveness
+
+
+def _age_is_ours(credential: Credential) -> bool:
+    """Say whether older versions must tell a key's age, because its exchange does not."""
+    can = capabilities_of(credential.exchange) if credential.exchange else None
+    return can is None or "created" not in can.shows

@@ -1,0 +1,153 @@
+"""Runs the command line: as a process of its own, or inside this one for speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from typer.testing import CliRunner
+
+from rotator.cli.app import run
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, "-m", "rotator"]
+CLEAN = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("ROTATOR_", "VAULT_", "NO_COLOR"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as one JSON value."""
+        return json.loads(self.out)
+
+
+def started(
+    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start the program as a process; by default all its streams are pipes."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env={**CLEAN, "PYTHONPATH": str(ROOT), **(env or {})},
+        **{**pipes, **options},
+    )
+
+
+def process(
+    *arguments: str,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Done:
+    """Run the program as a process to its end."""
+    with started(*arguments, cwd=cwd, env=env) as child:
+        out, err = child.communicate(stdin, timeout=50)
+        return Done(child.returncode, out.decode(), err.decode())
+
+
+def rotator(
+    *arguments: str | Path, stdin: bytes | str = b"", env: Mapping[str, str | None] | None = None
+) -> Done:
+    """Obey a command line inside this process."""
+    hidden = {name: None for name in os.environ if name not in CLEAN}
+    with CliRunner().isolation(stdin, env={**hidden, **(env or {})}) as (out, err, _):
+        code = run([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Done(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How a command ended on a terminal and all that stood there."""
+
+    code: int
+    text: str
+
+
+def on_terminal(
+    *arguments: str, typed: bytes = b"", cwd: Path, env: Mapping[str, str] | None = None
+) -> Screen:
+    """Run the program with a terminal for all its streams; `typed` waits in its input."""
+    ours, theirs = pty.openpty()
+    os.write(ours, typed)
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    settings = {"TERM": "xterm", "COLUMNS": "120", **(env or {})}
+    with started(*arguments, cwd=cwd, env=settings, start_new_session=True, **streams) as child:
+        os.close(theirs)
+        shown = b""
+        while part := _read(ours):
+            shown += part
+        os.close(ours)
+        return Screen(child.wait(timeout=50), shown.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+class Sandbox:
+    """A running sandbox: what it announced, and its control."""
+
+    def __init__(self, announced: dict[str, Any]) -> None:
+        self.announced = announced
+        self._control = httpx.Client(base_url=announced["control"], trust_env=False)
+
+    def url(self, exchange: str) -> str:
+        """Return an exchange's address."""
+        return str(self.announced["exchanges"][exchange]["base_url"])
+
+    def key(self, exchange: str, number: int = 0) -> dict[str, Any]:
+        """Return one of the keys that were there from the start."""
+        return dict(self.announced["exchanges"][exchange]["keys"][number])
+
+    def parent(self, exchange: str) -> dict[str, Any]:
+        """Return the key of the master account."""
+        return dict(self.announced["exchanges"][exchange]["parents"][0])
+
+    def new_key(self, exchange: str, **wish: Any) -> dict[str, Any]:
+        """Make a key on the first sub-account."""
+        account = self.key(exchange)["account_id"]
+        return dict(self.control("POST", "/keys", exchange=exchange, account=account, **wish))
+
+    def fault(self, exchange: str, fault: str, operation: str = "any") -> None:
+        """Order one fault."""
+        order = {"exchange": exchange, "operation": operation, "fault": fault, "times": 1}
+        self.control("POST", "/faults", **order)
+
+    def control(self, method: str, path: str, **body: Any) -> Any:
+        """Send one call to the control port and return its JSON."""
+        sent = body if method == "POST" else None
+        return self._control.request(method, path, json=sent).raise_for_status().json()
+
+    def look(self, exchange: str, key: Mapping[str, Any], *options: str) -> Done:
+        """Run `rotator inspect` on a key in the JSON form."""
+        line = ("inspect", exchange, "--base-url", self.url(exchange), "-o", "json", *options)
+        return rotator(*line, stdin=json.dumps(key))
+
+    def close(self) -> None:
+        """Close the connection to the control port."""
+        self._control.close()

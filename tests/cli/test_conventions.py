@@ -1,0 +1,178 @@
+"""What holds for every command: help, exit codes, streams, colours."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from rotator import __version__
+from rotator.cli.app import build
+from tests.cli.kit import CLEAN, PROGRAM, ROOT, on_terminal, process, rotator, started
+from tests.servers.scripted import Asked, Reply, ScriptedServer
+
+ESCAPE = "\x1b["
+START_SECONDS = 0.5
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield every command by the words that one types."""
+    yield from _within("", typer.main.get_command(build()))
+
+
+def _within(prefix: str, command: Any) -> Iterator[tuple[str, Any]]:
+    for name, inner in command.commands.items():
+        words = f"{prefix}{name}"
+        if hasattr(inner, "commands"):
+            yield from _within(f"{words} ", inner)
+        else:
+            yield words, inner
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands()])
+def test_help_teaches(words: str) -> None:
+    """Each command's help has an example to type and the option --config."""
+    done = rotator(*words.split(), "--help")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(rf"Examples?:\n  .*rotator {words}", done.out)
+    assert "--config" in done.out
+
+
+def test_every_command_chooses_a_form() -> None:
+    """Each command that prints data has -o; only `config init` prints none."""
+    without = [words for words, c in commands() if "output" not in {p.name for p in c.params}]
+    assert without == ["config init"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["store", "put", "--help"]])
+def test_help_is_fast(arguments: list[str]) -> None:
+    """Help and version need less than half a second of the processor."""
+    spent = []
+    for _ in range(3):
+        before = os.times()
+        subprocess.run([*PROGRAM, *arguments], cwd=ROOT, env=CLEAN, check=True, capture_output=True)
+        after = os.times()
+        spent.append(after.children_user + after.children_system - _children(before))
+    assert min(spent) < START_SECONDS
+
+
+def _children(times: os.times_result) -> float:
+    return times.children_user + times.children_system
+
+
+def test_version() -> None:
+    """--version prints the version and nothing else."""
+    assert rotator("--version").out == f"rotator {__version__}\n"
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    """Help imports no exchange, no store, no configuration."""
+    code = (
+        "import sys; from rotator.cli import main; main(['--help']);"
+        "sys.exit(any(m in sys.modules for m in ('httpx', 'hvac', 'pydantic', 'yaml', 'rich')))"
+    )
+    line = [PROGRAM[0], "-c", code]
+    subprocess.run(line, cwd=ROOT, env=CLEAN, check=True, capture_output=True)
+
+
+def test_no_command_is_a_usage_error() -> None:
+    """Without a command it shows its help and ends with 2; a misspelt one is corrected."""
+    assert rotator().code == 2
+    done = rotator("inspct")
+    assert (done.code, "Did you mean 'inspect'" in done.err) == (2, True)
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    """If nobody reads standard output any more, no word is said of it."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with started("config", "schema", cwd=tmp_path, stdout=theirs) as child:
+        os.close(theirs)
+        assert child.stderr is not None
+        said = child.stderr.read()
+        assert child.wait(timeout=20) == 1
+    assert said == b""
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """Standard output that cannot be written is one sentence, exit code 1."""
+    with Path("/dev/full").open("wb") as full:
+        with started("config", "schema", cwd=tmp_path, stdout=full) as child:
+            assert child.stderr is not None
+            said = child.stderr.read().decode()
+            assert child.wait(timeout=20) == 1
+    assert said.startswith("rotator: standard output cannot be written")
+    assert said.count("\n") == 1
+
+
+def test_interrupted() -> None:
+    """Ctrl-C ends a command at once with 130 and no traceback, even while it waits."""
+
+    with ScriptedServer(_slow) as server:
+        line = ("inspect", "bybit", "--base-url", server.address)
+        with started(*line, stdin=subprocess.PIPE) as child:
+            assert child.stdin is not None
+            child.stdin.write(b'{"api_key": "kkkkkkkkkkkkkkkkkk", "api_secret": "not-a-secret"}')
+            child.stdin.close()
+            _until_asked(server)
+            child.send_signal(signal.SIGINT)
+            assert child.stderr is not None
+            assert child.wait(timeout=20) == 130
+            assert child.stderr.read() == b""
+
+
+def test_interrupted_on_the_store(tmp_path: Path) -> None:
+    """Ctrl-C does not wait for a Vault that keeps silent."""
+    with ScriptedServer(_slow) as server:
+        (tmp_path / "token").write_text("not-a-token")
+        config = tmp_path / "rotator.yaml"
+        vault = f"{{address: '{server.address}', auth: {{method: token, token_file: token}}}}"
+        config.write_text(f"store: {{vault: {vault}}}\n")
+        with started("store", "list", "--config", str(config)) as child:
+            _until_asked(server)
+            child.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert child.wait(timeout=20) == 130
+            assert time.monotonic() - began < 1.0
+
+
+def _slow(_: Asked) -> Reply:
+    time.sleep(2)
+    return Reply(503)
+
+
+def _until_asked(server: ScriptedServer) -> None:
+    until = time.monotonic() + 20
+    while not server.asked:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_colours_only_on_a_terminal(tmp_path: Path) -> None:
+    """Colours stand on a terminal, not with NO_COLOR, TERM=dumb or in a pipe."""
+    (tmp_path / "rotator.yaml").write_text("store: {local: {}}\n")
+    line = ("config", "show", "-o", "table")
+    coloured = on_terminal(*line, cwd=tmp_path)
+    assert coloured.code == 0
+    assert ESCAPE in coloured.text
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        plain = on_terminal(*line, cwd=tmp_path, env=env)
+        assert "store.state" in plain.text
+        assert ESCAPE not in plain.text
+    assert ESCAPE not in process(*line, cwd=tmp_path).out
+
+
+def test_json_on_a_terminal_is_for_reading(tmp_path: Path) -> None:
+    """JSON is indented on a terminal and stands on one line in a pipe."""
+    (tmp_path / "rotator.yaml").write_text("store: {local: {}}\n")
+    line = ("config", "show", "-o", "json")
+    assert on_terminal(*line, cwd=tmp_path).text.count("\n") > 10
+    assert process(*line, cwd=tmp_path).out.count("\n") == 1

@@ -1,0 +1,124 @@
+"""The real `advance()`, remembered because it is pure, and its mutants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rotator.core.liveness import Liveness
+from rotator.core.record import Phase, Record
+from rotator.core.saga import Context, advance
+from rotator.core.saga.words import (
+    Again,
+    Answer,
+    Decision,
+    Effect,
+    Event,
+    Guard,
+    GuardSeen,
+    Inspect,
+    Order,
+    Seen,
+    Sight,
+    Which,
+    Write,
+)
+
+from .world import (
+    AGES,
+    FRESH,
+    M0,
+    NOTHING_SEEN,
+    REAL,
+    T0,
+    Driver,
+    Rules,
+    State,
+    context,
+    key_of,
+    record,
+    seen,
+)
+
+Key = tuple[int, int, int, bool, Order | None]
+ALIVE_AS_ASKED = Sight(Liveness.ALIVE, M0, True)
+
+
+@dataclass
+class Machine:
+    """What decides: the real machine, or a mutant of it.
+
+    `rows` collects every (phase, event) that was decided.
+    """
+
+    rules: Rules = REAL
+    memory: dict[Key, Decision] = field(default_factory=dict)
+    rows: set[tuple[Phase, Event]] = field(default_factory=set)
+
+    def decide(self, s: State, d: Driver) -> Decision:
+        """Return what the real machine (or its mutant) decides."""
+        key = (d.record, self._saw(s, d), d.age, s.hold, s.order)
+        found = self.memory.get(key)
+        if found is None:
+            found = self.memory[key] = self._decide(*key)
+        return found
+
+    def _saw(self, s: State, d: Driver) -> int:
+        """The mutant that looks first takes "no key yet" for "no create of ours"."""
+        if self.rules.looks_before_fencing and d.seen == NOTHING_SEEN:
+            r = record(d.record)
+            if r.phase is Phase.CREATING and key_of(r.rotation, r.attempt) not in s.created:
+                return FRESH
+        return d.seen
+
+    def _decide(
+        self, rec: int, saw: int, age: int, hold: bool, order: Order | None
+    ) -> Decision:
+        r, ctx = record(rec), context(age, hold, order)
+        ctx = self._unbound(r, ctx)
+        if self.rules.no_settle_in_rollback and r.phase is Phase.ROLLING_BACK:
+            ctx = replace(ctx, now=T0 + AGES[1])
+        decision = advance(r, seen(saw), ctx)
+        event = getattr(decision, "event", None)
+        if event is not None:
+            self.rows.add((r.phase, event))
+        return self._mutate(r, seen(saw), decision)
+
+    def _unbound(self, r: Record, ctx: Context) -> Context:
+        """A mutant takes any order for one about the present version, given after the drain."""
+        order, version = ctx.order, r.v1 if r.path_version is None else r.path_version
+        if order is not None and version is not None and self.rules.unbound_complete:
+            return replace(ctx, order=replace(order, version=version, given_at=T0 + AGES[2]))
+        return ctx
+
+    def _mutate(self, r: Record, saw: Seen, decision: Decision) -> Decision:
+        rules = self.rules
+        if rules.retire_forgets and saw.path is not None and isinstance(decision, Write):
+            if decision.event is Event.DRAINED and r.phase is Phase.DRAINING:
+                after = replace(decision.record, retire=saw.path.old_versions)
+                return Write(after, decision.event)
+        if rules.no_drain_back and isinstance(decision, Write):
+            if decision.record.phase is Phase.DRAINING_BACK:
+                return Write(replace(decision.record, phase=Phase.ABORTING), decision.event)
+        if rules.rollback_gives_up and r.phase is Phase.ROLLING_BACK:
+            if isinstance(decision, Again):
+                return Write(replace(r, phase=Phase.CLOSING, outcome=Phase.ABORTED), Event.TIDIED)
+        return decision
+
+    def shortcut(self, r: Record, e: Effect) -> Answer | None:
+        """A mutant's invented answer to a question that it does not ask."""
+        rules = self.rules
+        if isinstance(e, Guard) and r.phase is Phase.REVOKING:
+            skips = rules.skip_guard_before_revoke if e.again else rules.skip_guard_before_retire
+            return GuardSeen(M0, r.v1, False, True) if skips else None
+        if isinstance(e, Guard) and r.phase is Phase.ABORTING and rules.skip_guard_before_abort:
+            return GuardSeen(M0, r.path_version, False, True)
+        if isinstance(e, Inspect) and r.phase is Phase.ABORTING and rules.skip_probe_before_abort:
+            return ALIVE_AS_ASKED
+        if isinstance(e, Inspect) and e.which is Which.NEW:
+            skips = {
+                Phase.REVOKING: rules.skip_probe_before_revoke,
+                Phase.VERIFIED: rules.skip_probe_before_publish,
+                Phase.STAGED: rules.skip_verify,
+            }.get(r.phase, False)
+            return ALIVE_AS_ASKED if skips else None
+        return None
