@@ -68,7 +68,10 @@ class AccountBook:
 
 def _account(place: Place, found: list[Credential]) -> Account | None:
     members = tuple(sorted(found, key=lambda c: c.name))
-    parent = next((c.parent for c in members if c.parent is not None), None)
+    # A rule may cover a master account's own key: no key lists or deletes itself.
+    names = {c.name for c in members}
+    parents = (c.parent for c in members if c.parent is not None and c.parent not in names)
+    parent = next(parents, None)
     lister = next((c.lister for c in members if c.lister is not None), parent)
     if lister is None:
         return None

@@ -20,6 +20,7 @@ from rotator.core.outcome import StoreError
 from rotator.core.policy import DEFAULT_POLICY, Policy
 from rotator.core.record import Phase, Record
 from rotator.core.schedule import Limits, Planned
+from rotator.engine.accounts import place_of
 from rotator.engine.clock import Clock
 from rotator.engine.houses import Houses
 from rotator.engine.opener import Wish
@@ -73,6 +74,9 @@ class Desk:
         """Run one pass, and take up what the journal holds; raises StoreError."""
         began = self.clock.monotonic()
         await self.watch.read()
+        for record in self.rotations.records():
+            if record.closed:
+                self.passes.listings.expire(place_of(record), record.written_at)
         try:
             snapshot = await self.passes.run(force=force)
         except StoreError:

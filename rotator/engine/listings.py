@@ -77,6 +77,7 @@ class Listings:
     every: timedelta
     within: timedelta = timedelta(minutes=5)
     _listed: dict[Place, Listed] = field(default_factory=dict)
+    _changed: set[Place] = field(default_factory=set)
     _history: dict[RotationId, Record] = field(default_factory=dict)
     _missed: dict[RotationId, datetime] = field(default_factory=dict)
 
@@ -88,6 +89,12 @@ class Listings:
     def of(self, place: Place) -> Listed | None:
         """Return the last listing of an account."""
         return self._listed.get(place)
+
+    def expire(self, place: Place, changed_at: datetime) -> None:
+        """Have an account listed anew: a rotation changed its keys after the last listing."""
+        listed = self._listed.get(place)
+        if listed is not None and listed.at <= changed_at:
+            self._changed.add(place)
 
     async def refresh(self, accounts: Sequence[Account], *, force: bool = False) -> None:
         """List the accounts whose listing is old, each once; `force` lists all of them."""
@@ -106,7 +113,9 @@ class Listings:
 
     def _due(self, account: Account) -> bool:
         listed = self._listed.get(account.place)
-        return listed is None or self.clock.now() - listed.at >= self.every * SLACK
+        if listed is None or account.place in self._changed:
+            return True
+        return self.clock.now() - listed.at >= self.every * SLACK
 
     def _can(self, account: Account) -> bool:
         house = self.houses.get(account.exchange, account.environment)
@@ -116,6 +125,7 @@ class Listings:
         for account in todo:
             if self.clock.monotonic() >= give_up:
                 return
+            self._changed.discard(account.place)
             self._listed[account.place] = await self._list(account)
 
     async def _list(self, account: Account) -> Listed:
