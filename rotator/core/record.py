@@ -278,7 +278,7 @@ def _decode(d: Mapping[str, Any], unseal: Unseal) -> Record:
         attempt=_number(d["attempt"]),
         counted=_number(d["counted"]),
         passphrase=_secret(d["passphrase"], unseal),
-        new=None if new is None else SigningKey(KeyId(new["key_id"]), _secrets(new["secrets"], unseal)),
+        new=None if new is None else _signing_key(new, unseal),
         old_fields=None if d["old_fields"] is None else _secrets(d["old_fields"], unseal),
         permits=_numbers(d["permits"]),
         publish_over=_opt_number(d["publish_over"]),
@@ -335,6 +335,10 @@ def _spec(d: Mapping[str, Any]) -> KeySpec:
         flags=_pairs(d["flags"]),
         addresses=tuple(_text(a) for a in d["addresses"]),
     )
+
+
+def _signing_key(d: Mapping[str, Any], unseal: Unseal) -> SigningKey:
+    return SigningKey(KeyId(_text(d["key_id"])), _secrets(d["secrets"], unseal))
 
 
 def _secrets(d: Mapping[str, Any], unseal: Unseal) -> Secrets:

@@ -89,10 +89,10 @@ class Desk:
         self.metrics.pass_ended(result, seconds, snapshot.at)
         self._tell(snapshot, seconds)
         self._tried.clear()
-        await self._stand(snapshot.acts)
+        await self._stand(acts=snapshot.acts)
         return snapshot
 
-    async def _stand(self, acts: bool) -> None:
+    async def _stand(self, *, acts: bool) -> None:
         """Drive what is open; in a store that may be restored, nothing is driven."""
         if not self.rotates:
             return
@@ -134,7 +134,8 @@ class Desk:
 
     async def _open(self, snapshot: Snapshot, planned: Planned) -> None:
         credential = snapshot.by_name[planned.credential].credential
-        refused = await self.rotations.open(Wish(credential, self._policy(credential), planned.trigger))
+        wish = Wish(credential, self._policy(credential), planned.trigger)
+        refused = await self.rotations.open(wish)
         if refused is None:
             if planned.exchange is not None:
                 self._opened[planned.exchange].append(self.clock.now())
@@ -206,9 +207,7 @@ class Desk:
         snapshot = self.snapshot
         if snapshot is None:
             return
-        picture = view_of(
-            snapshot, self.rotations.open_stands(), self.houses, self.clock.now()
-        )
+        picture = view_of(snapshot, self.rotations.open_stands(), self.houses, self.clock.now())
         await asyncio.to_thread(self.metrics.render, picture)
 
     def pins_problem(self, record: Record) -> str | None:
@@ -227,7 +226,9 @@ class Desk:
             ("field map", tuple(sorted(now.fields.items())), pins.fields),
         )
         wrong = [name for name, is_, was in told if is_ != was]
-        return f"the credential's {', '.join(wrong)} changed since the rotation was opened" if wrong else None
+        if not wrong:
+            return None
+        return f"the credential's {', '.join(wrong)} changed since the rotation was opened"
 
     async def close(self) -> int:
         """End: drivers reach a safe place, connections close; returns drivers cut off."""
@@ -254,4 +255,3 @@ class Desk:
             audit_seq=head.seq,
             audit_head=head.hash,
         )
-

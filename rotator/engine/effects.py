@@ -88,7 +88,7 @@ class Effects:
                 assert_never(effect)
 
     async def _elsewhere(self, record: Record, effect: FindElsewhere) -> Places:
-        """Where else is the old key, by an inventory begun after the record?"""
+        """Find where else the old key is, by an inventory begun after the record."""
         taken = await self.tools.hub.complete_after(effect.since)
         result = taken.result
         found = result.places.get(self.tools.marks.of(record.old_key_id), ())

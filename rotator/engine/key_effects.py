@@ -24,13 +24,15 @@ from rotator.core.saga.words import (
 )
 from rotator.engine.clock import moment
 from rotator.engine.path_effects import STEP_LIMIT, PathEffects, old_key
-from rotator.engine.prober import APART, Prober, Probe, Witness, used_at
+from rotator.engine.prober import APART, Probe, Prober, Witness, used_at
 from rotator.engine.tools import Tools
 from rotator.exchanges.exchange import Exchange
 from rotator.exchanges.port import Operation
 
-NO_PARENT: Final = Failure.of(Meaning.OTHER, "the parent's key is not in the store", happened=Happened.NOT_APPLIED)
-NO_EXCHANGE: Final = Failure.of(Meaning.OTHER, "the exchange has no adapter", happened=Happened.NOT_APPLIED)
+NO_PARENT: Final = Failure(
+    Meaning.OTHER, Happened.NOT_APPLIED, "the parent's key is not in the store"
+)
+NO_EXCHANGE: Final = Failure(Meaning.OTHER, Happened.NOT_APPLIED, "the exchange has no adapter")
 DELETING: Final = frozenset({Phase.REVOKING, Phase.ABORTING})
 SLEPT: Final = Failure.of(
     Meaning.CLOCK_SKEW,

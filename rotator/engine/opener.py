@@ -124,9 +124,7 @@ class Opener:
         facts = next((k for k in listing.keys if k.key_id == key.key_id), None)
         return look if facts is None else Look(look.validity, facts, look.failure)
 
-    def _spec(
-        self, wish: Wish, exchange: Exchange, facts: KeyFacts | None
-    ) -> KeySpec | NotOpened:
+    def _spec(self, wish: Wish, exchange: Exchange, facts: KeyFacts | None) -> KeySpec | NotOpened:
         if facts is None:
             return NotOpened("what the key may do is not known, so it cannot be made again")
         spec = exchange.respec(facts, wish.policy.scopes.forbid)
@@ -162,9 +160,7 @@ class Opener:
             steps=(Step(now, Phase.CREATING, f"opened: {wish.trigger}"),),
         )
 
-    def _pins(
-        self, wish: Wish, exchange: Exchange, spec: KeySpec, path_created: datetime
-    ) -> Pins:
+    def _pins(self, wish: Wish, exchange: Exchange, spec: KeySpec, path_created: datetime) -> Pins:
         credential = wish.credential
         return Pins(
             exchange=exchange.name,

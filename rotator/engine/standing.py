@@ -99,4 +99,3 @@ def view(stand: Stand) -> RotationView | None:
 def owed(stand: Stand) -> bool:
     """Say whether a deletion is owed: refused, or a deleted key still answers."""
     return stand.stay is not None and stand.stay.alert is Code.REVOCATION_OWED
-

@@ -37,7 +37,8 @@ class Telling:
         self.log.info(
             events.ROTATION_OPENED, **_who(record), trigger=record.trigger.value, v0=record.v0
         )
-        await self._audit(record, "opened", {"trigger": record.trigger.value, "label": record.label})
+        detail = {"trigger": record.trigger.value, "label": record.label}
+        await self._audit(record, "opened", detail)
 
     async def wrote(self, before: Record | None, after: Record, event: Event) -> None:
         """Tell one step: the record has landed."""

@@ -91,9 +91,7 @@ async def look(config: Config, environ: Mapping[str, str], logs: BinaryIO, *, fo
     """Return a desk after one pass that only looked; the caller closes it."""
     clock = SystemClock()
     redactor = prepared(logs, clock, "warning")
-    around = Surroundings(
-        config, environ, clock, redactor, new_metrics(config), looks_only=True
-    )
+    around = Surroundings(config, environ, clock, redactor, new_metrics(config), looks_only=True)
     desk = await open_desk(around)
     try:
         await desk.look(force=force)
@@ -119,7 +117,8 @@ async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: Bina
     with process.signals():
         metrics.config_read(succeeded=True, at=clock.now())
         while not process.ended:
-            around = Surroundings(process.config or config, environ, clock, redactor, metrics, clock.now())
+            now = process.config or config
+            around = Surroundings(now, environ, clock, redactor, metrics, clock.now())
             await process.serve_one(around)
     return 0
 
@@ -242,9 +241,7 @@ class _Process:
             self._log.info(events.LISTENING, address=address, port=number)
 
         try:
-            await serve(
-                build_app(state), host.strip("[]"), int(port), self._shut, started=started
-            )
+            await serve(build_app(state), host.strip("[]"), int(port), self._shut, started=started)
         except OSError as error:
             raise SetupError(
                 f"serve.listen: {around.config.serve.listen} cannot be taken ({error.strerror})"

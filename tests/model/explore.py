@@ -108,10 +108,10 @@ def _check_closed(s: State, r: Record) -> None:
         others = [n for n in known if alive(s, n)]
         if others:
             raise Violation(f"closed while the path serves the dead {top} and {others} live")
-    for name, life in s.keys:
-        if life == ALIVE and attempt_of(name) and name != top and not s.meddled:
-            if not strays(s, (name,)):
-                raise Violation(f"no tidy will ever remove {name}")
+    ours = [n for n, life in s.keys if life == ALIVE and attempt_of(n) and n != top]
+    for name in ours:
+        if not s.meddled and not strays(s, (name,)):
+            raise Violation(f"no tidy will ever remove {name}")
     _check_versions(s, r)
 
 
@@ -119,12 +119,13 @@ def _check_versions(s: State, r: Record) -> None:
     """`vault kv rollback` hands out what still reads: never a key that we deleted."""
     old = str(r.old_key_id)
     versions = [v for v in s.path[:-1] if v.holds == old]
-    if r.phase is Phase.DONE and not alive(s, old):
-        if any(not v.deleted for v in versions):
-            raise Violation("a readable older version holds the deleted old key")
-    if r.phase is Phase.ABORTED and lives(s, old) and served(s) == old and not s.meddled:
-        if any(v.deleted for v in versions):
-            raise Violation("aborted, and versions of the living old key stay deleted")
+    hidden = any(v.deleted for v in versions)
+    shown = any(not v.deleted for v in versions)
+    if r.phase is Phase.DONE and not alive(s, old) and shown:
+        raise Violation("a readable older version holds the deleted old key")
+    back = r.phase is Phase.ABORTED and alive(s, old) and served(s) == old
+    if back and hidden and not s.meddled:
+        raise Violation("aborted, and versions of the living old key stay deleted")
 
 
 def unending(setup: Setup) -> list[State]:

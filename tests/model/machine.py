@@ -29,10 +29,12 @@ from .world import (
     M0,
     NOTHING_SEEN,
     REAL,
+    RECORDS,
     T0,
     Driver,
     Rules,
     State,
+    canonical,
     context,
     key_of,
     record,
@@ -52,6 +54,7 @@ class Machine:
 
     rules: Rules = REAL
     memory: dict[Key, Decision] = field(default_factory=dict)
+    numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     rows: set[tuple[Phase, Event]] = field(default_factory=set)
 
     def decide(self, s: State, d: Driver) -> Decision:
@@ -61,6 +64,16 @@ class Machine:
         if found is None:
             found = self.memory[key] = self._decide(*key)
         return found
+
+    def number(self, w: Write, age: int) -> int:
+        """Return the number of the record that a decision of this machine writes.
+
+        A decision is known by its identity: `memory` keeps every one of them.
+        """
+        key = (id(w), age)
+        if key not in self.numbers:
+            self.numbers[key] = RECORDS.number(canonical(w.record, age))
+        return self.numbers[key]
 
     def _saw(self, s: State, d: Driver) -> int:
         """The mutant that looks first takes "no key yet" for "no create of ours"."""
@@ -92,17 +105,17 @@ class Machine:
 
     def _mutate(self, r: Record, saw: Seen, decision: Decision) -> Decision:
         rules = self.rules
-        if rules.retire_forgets and saw.path is not None and isinstance(decision, Write):
-            if decision.event is Event.DRAINED and r.phase is Phase.DRAINING:
-                after = replace(decision.record, retire=saw.path.old_versions)
-                return Write(after, decision.event)
-        if rules.no_drain_back and isinstance(decision, Write):
-            if decision.record.phase is Phase.DRAINING_BACK:
-                return Write(replace(decision.record, phase=Phase.ABORTING), decision.event)
-        if rules.rollback_gives_up and r.phase is Phase.ROLLING_BACK:
-            if isinstance(decision, Again):
-                return Write(replace(r, phase=Phase.CLOSING, outcome=Phase.ABORTED), Event.TIDIED)
-        return decision
+        if r.phase is Phase.ROLLING_BACK and isinstance(decision, Again):
+            closing = replace(r, phase=Phase.CLOSING, outcome=Phase.ABORTED)
+            return Write(closing, Event.TIDIED) if rules.rollback_gives_up else decision
+        if not isinstance(decision, Write):
+            return decision
+        after = decision.record
+        if rules.retire_forgets and saw.path and decision.event is Event.DRAINED:
+            after = replace(after, retire=saw.path.old_versions)
+        if rules.no_drain_back and after.phase is Phase.DRAINING_BACK:
+            after = replace(after, phase=Phase.ABORTING)
+        return decision if after is decision.record else Write(after, decision.event)
 
     def shortcut(self, r: Record, e: Effect) -> Answer | None:
         """A mutant's invented answer to a question that it does not ask."""

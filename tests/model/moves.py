@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from rotator.core.issue import IssuedKey
 from rotator.core.names import KeyId, Secrets
@@ -71,7 +72,6 @@ from .world import (
     Tidy,
     alive,
     attempt_of,
-    canonical,
     first_record,
     key_of,
     lives,
@@ -123,20 +123,21 @@ def normal(m: Machine, s: State) -> State:
     Drivers are interchangeable; a sleeper without a clock reading in hand is
     awake; effects that touch nothing shared are carried out at once.
     """
-    drivers = []
-    for d in s.drivers:
-        while d.record != NONE:
-            decision = m.decide(s, d)
-            if not isinstance(decision, Do) or not isinstance(decision.effect, UNSHARED):
-                break
-            _, answer = perform(s, d, record(d.record), decision.effect, m.rules)
-            d = _saw(d, decision.effect, answer)
-        if d.slept and not _has_reading(seen(d.seen)):
-            d = d._replace(slept=False)
-        drivers.append(d)
+    drivers = [_normal_driver(m, s, d) for d in s.drivers]
     if len(drivers) > 1:
         drivers.sort()
-    return s._replace(drivers=tuple(drivers))
+    same = tuple(drivers)
+    return s if same == s.drivers else s._replace(drivers=same)
+
+
+def _normal_driver(m: Machine, s: State, d: Driver) -> Driver:
+    while d.record != NONE:
+        decision = m.decide(s, d)
+        if not isinstance(decision, Do) or not isinstance(decision.effect, UNSHARED):
+            break
+        _, answer = perform(s, d, record(d.record), decision.effect, m.rules)
+        d = _saw(d, decision.effect, answer)
+    return d._replace(slept=False) if d.slept and not _has_reading(seen(d.seen)) else d
 
 
 def _has_reading(saw: Seen) -> bool:
@@ -291,14 +292,20 @@ def _reads_clock(saw: Seen, e: Effect) -> bool:
 
 
 def _saw(d: Driver, e: Effect, answer: Answer) -> Driver:
-    return d._replace(seen=SEEN.number(observe(seen(d.seen), e, answer)))
+    return d._replace(seen=_observed(d.seen, e, answer))
+
+
+@cache
+def _observed(saw: int, e: Effect, answer: Answer) -> int:
+    return SEEN.number(observe(seen(saw), e, answer))
 
 
 # --- a driver writes its record --------------------------------------------------------
 
 
 def _write(m: Machine, s: State, i: int, d: Driver, w: Write) -> Iterator[Move]:
-    after, fresh = canonical(w.record, d.age), FRESH
+    number, fresh = m.number(w, d.age), FRESH
+    after = record(number)
     if m.rules.record_after_effect and w.event is Event.NOT_CREATED and not d.slept:
         name = key_of(after.rotation, after.attempt)
         s = create(s, name)
@@ -308,7 +315,7 @@ def _write(m: Machine, s: State, i: int, d: Driver, w: Write) -> Iterator[Move]:
     if s.document.version != d.version and not m.rules.no_cas_on_record:
         yield f"d{i} write conflicts", _drop(s, i)
         return
-    number, version = RECORDS.number(after), s.document.version + 1
+    version = s.document.version + 1
     doc = Document(version, number, False)
     if m.rules.close_by_delete and after.closed:
         doc = Document(0, NONE, False)

@@ -60,5 +60,7 @@ MUTANTS = (
     Mutant("guard before retire skipped", Rules(skip_guard_before_retire=True), ONE_ACT),
     Mutant("guard before abort skipped", Rules(skip_guard_before_abort=True), FAULT_AND_ACT),
     Mutant("no clock in the guard", Rules(no_clock_in_guard=True), FAULT_AND_ACT),
-    Mutant("ROLLING_BACK that gives up on a conflict", Rules(rollback_gives_up=True), FAULT_AND_ACT),
+    Mutant(
+        "ROLLING_BACK that gives up on a conflict", Rules(rollback_gives_up=True), FAULT_AND_ACT
+    ),
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
 from rotator.core.record import Revoke
 
-from .explore import unending, walk
+from .explore import Walked, unending, walk
 from .mutants import MUTANTS, Mutant
-from .world import REAL, Rules, Setup
+from .world import Rules, Setup
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
 Tell = Callable[[str], None]
@@ -21,19 +22,26 @@ SETUPS = [
     Setup(drivers=2, events=1, operator=1),
     Setup(drivers=3, events=1),
     Setup(drivers=1, events=0, operator=3),
-    Setup(drivers=1, events=2, operator=2, revoke=Revoke.MANUAL),
     Setup(drivers=1, events=1, operator=3, revoke=Revoke.MANUAL),
-    Setup(drivers=1, events=3, operator=1, lists_keys=False),
+    Setup(drivers=1, events=2, operator=1, lists_keys=False),
     Setup(drivers=1, events=3, rotations=2),
     Setup(drivers=1, events=1, operator=1, rotations=2),
     Setup(drivers=2, events=1, rotations=2),
 ]
 
 
+@cache
+def real(setup: Setup) -> Walked:
+    """Walk a set-up with the real machine, once."""
+    found = walk(setup)
+    found.visited = ()
+    return found
+
+
 @pytest.mark.parametrize("setup", SETUPS, ids=str)
 def test_no_interleaving_breaks_the_machine(setup: Setup, tell: Tell) -> None:
     """No crash, lost answer, late effect, sleep, dead key or person breaks an invariant."""
-    found = walk(setup)
+    found = real(setup)
     tell(f"{found.states:>9,} states  {setup}")
     assert found.violation is None, "\n".join(found.trace)
 
@@ -44,7 +52,7 @@ def test_each_rule_is_needed(mutant: Mutant, tell: Tell) -> None:
     found = walk(mutant.setup, mutant.rules)
     assert found.violation is not None, f"«{mutant}» survives {found.states} states"
     tell(f"{len(found.trace):>9} moves  {mutant}: {found.violation}")
-    assert walk(mutant.setup, REAL).violation is None
+    assert real(mutant.setup).violation is None
 
 
 def test_every_rule_has_its_mutant() -> None:

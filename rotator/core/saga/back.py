@@ -35,6 +35,7 @@ from rotator.core.saga.words import (
     Publish,
     ReadPath,
     Seen,
+    Sight,
     Which,
     Written,
     earlier,
@@ -44,7 +45,7 @@ from rotator.core.saga.words import (
 def rolling_back(r: Record, s: Seen, c: Context) -> StepResult:
     """Put the old key's fields back, only over the new key's."""
     if not settled(r, c):
-        return until(c, Event.SETTLING, r.written_at + SETTLE, "waits until no deletion is on its way")
+        return until(c, Event.SETTLING, r.written_at + SETTLE, "waits for deletions on their way")
     if s.path is None:
         return Do(ReadPath())
     if s.path.recreated:
@@ -57,6 +58,10 @@ def rolling_back(r: Record, s: Seen, c: Context) -> StepResult:
         return happens(
             Event.MOVED, publish_over=s.path.version, permits=(*r.permits, s.path.version)
         )
+    return _restore(r, s, s.path, c)
+
+
+def _restore(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
     if s.old is None:
         return Do(Inspect(Which.OLD))
     if s.old.liveness is Liveness.DEAD:
@@ -65,7 +70,7 @@ def rolling_back(r: Record, s: Seen, c: Context) -> StepResult:
         return later(c, Event.UNREACHABLE, f"the old key gives no certain answer: {s.old.detail}")
     match s.published:
         case None:
-            return Do(Publish(Which.OLD, s.path.version))
+            return Do(Publish(Which.OLD, path.version))
         case Written(version):
             return _restored(r, version, c)
         case Lost():
@@ -93,9 +98,18 @@ def draining_back(r: Record, s: Seen, c: Context) -> StepResult:
     if s.served.liveness is Liveness.DEAD:
         return happens(Event.SERVED_DEAD, why="the key on the path is dead")
     if s.served.liveness is not Liveness.ALIVE:
-        return later(c, Event.UNREACHABLE, f"the path's key gives no certain answer: {s.served.detail}")
+        return _unsure(s.served, c)
     if c.hold is not None:
         return held(c, c.hold)
+    return _drained_back(r, s, c)
+
+
+def _unsure(served: Sight, c: Context) -> StepResult:
+    sentence = f"the path's key gives no certain answer: {served.detail}"
+    return later(c, Event.UNREACHABLE, sentence)
+
+
+def _drained_back(r: Record, s: Seen, c: Context) -> StepResult:
     assert r.drain_until is not None
     if not c.elapsed(r.drain_until):
         sentence = f"drains back until {r.drain_until:%Y-%m-%dT%H:%M:%SZ}"
@@ -106,7 +120,9 @@ def draining_back(r: Record, s: Seen, c: Context) -> StepResult:
         return Do(Inspect(Which.NEW))
     if s.new.liveness is Liveness.DEAD:
         return happens(Event.DRAINED)
-    sentence = f"a person must confirm that the withdrawn key is unused: rotator complete {r.credential}"
+    sentence = (
+        f"a person must confirm that the withdrawn key is unused: rotator complete {r.credential}"
+    )
     return person(c, Event.PROOF_MISSING, sentence)
 
 
@@ -139,12 +155,12 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
     if s.served.liveness is Liveness.DEAD:
         return happens(Event.SERVED_DEAD, why="the key on the path is dead; nothing is deleted")
     if s.served.liveness is not Liveness.ALIVE:
-        return later(c, Event.UNREACHABLE, f"the path's key gives no certain answer: {s.served.detail}")
+        return _unsure(s.served, c)
     if s.path.version <= r.highest_permit:
         return _fence_path(s, s.path.version)
     if s.guard is None:
         return Do(Guard())
-    stop = stale_guard(r, s.guard, s.path.version) or blocked(s.guard, c)
+    stop = stale_guard(s.guard, s.path.version) or blocked(s.guard, c)
     return stop if stop is not None else _delete_new(r, s, c)
 
 
@@ -173,7 +189,8 @@ def _fence_path(s: Seen, version: int) -> StepResult:
 
 
 def _delete_new(r: Record, s: Seen, c: Context) -> StepResult:
-    assert s.guard is not None and s.served is not None
+    assert s.guard is not None
+    assert s.served is not None
     signed_at = earlier(s.served.at, s.guard.at)
     if r.new is not None:
         if s.deleted is None:

@@ -106,7 +106,7 @@ def _fence(r: Record, c: Context, *, counts: bool, failure: Failure | None = Non
 
 
 def staged(r: Record, s: Seen, c: Context) -> StepResult:
-    """Look at the new key twice: does it work, and is it what was asked for?"""
+    """Look at the new key twice: whether it works and is what was asked for."""
     active = r.phase_since + r.terms.activation
     if r.terms.activation and not c.elapsed(active):
         return until(c, Event.NOT_ACTIVE_YET, active, "waits until the new key becomes active")
@@ -184,9 +184,7 @@ def _publish(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
     if path.holds is Holder.OLD and path.may_have_held_new_after(r.v0):
         return happens(Event.ROLLED_BACK, why="somebody brought the old key back to the path")
     if path.version != r.publish_over:
-        return happens(
-            Event.MOVED, publish_over=path.version, permits=(*r.permits, path.version)
-        )
+        return happens(Event.MOVED, publish_over=path.version, permits=(*r.permits, path.version))
     match s.published:
         case None:
             return Do(Publish(Which.NEW, path.version))
@@ -254,7 +252,7 @@ def _new_not_alive(r: Record, s: Seen, path: PathSeen, new: Sight, c: Context) -
 
 
 def _drained(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
-    assert r.drain_until is not None and r.v1 is not None
+    assert r.drain_until is not None
     if not c.elapsed(r.drain_until):
         sentence = f"drains until {r.drain_until:%Y-%m-%dT%H:%M:%SZ}: consumers move to the new key"
         return until(c, Event.DRAINING, r.drain_until, sentence)
@@ -273,7 +271,10 @@ def _proof(r: Record, s: Seen, c: Context) -> str | StepResult:
             by = completed_by(r, c)
             if by is not None:
                 return f"manual: complete by {by}"
-            sentence = f"drained; a person must confirm that the old key is unused: rotator complete {r.credential}"
+            sentence = (
+                "drained; a person must confirm that the old key is unused: "
+                f"rotator complete {r.credential}"
+            )
             return person(c, Event.PROOF_MISSING, sentence)
         case Revoke.ACKED:
             return _acked(r, s, c)
@@ -297,10 +298,13 @@ def _acked(r: Record, s: Seen, c: Context) -> str | StepResult:
     if s.old is None:
         return Do(Inspect(Which.OLD))
     if s.old.last_used_at is not None and s.old.last_used_at < r.drain_since:
-        return f"acked: the exchange saw the old key last at {s.old.last_used_at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"acked: the old key was last used at {s.old.last_used_at:%Y-%m-%dT%H:%M:%SZ}"
     by = completed_by(r, c)
     if by is not None:
         return f"manual: complete by {by}"
     missing = ", ".join(sorted(set(r.terms.consumers) - c.acks)) or "no consumer is named"
-    sentence = f"waits for the proof that the old key is unused ({missing}), or: rotator complete {r.credential}"
+    sentence = (
+        f"waits for the proof that the old key is unused ({missing}), "
+        f"or: rotator complete {r.credential}"
+    )
     return Stay(Event.PROOF_MISSING, c.now + LOOK_AGAIN, CONSUMERS, sentence)

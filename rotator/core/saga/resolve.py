@@ -5,9 +5,9 @@ from __future__ import annotations
 from rotator.core.liveness import Liveness
 from rotator.core.record import Phase, Record
 from rotator.core.saga.step import (
+    BACK_OFF,
     PERSON,
     SETTLE,
-    BACK_OFF,
     Context,
     StepResult,
     happens,
@@ -52,7 +52,7 @@ def quarantined(r: Record, s: Seen, c: Context) -> StepResult:
     if order is None:
         return person(c, Event.ASKED, r.question)
     if not settled(r, c):
-        return until(c, Event.SETTLING, r.written_at + SETTLE, "waits until no request is on its way")
+        return until(c, Event.SETTLING, r.written_at + SETTLE, "waits for requests on their way")
     if s.path is None:
         return Do(ReadPath())
     if order.version != s.path.version:
@@ -149,5 +149,3 @@ def _retry(r: Record, path: PathSeen, order: Order, c: Context) -> StepResult:
     if r.left is Phase.CREATING:
         changes |= {"counted": 1, "attempt": r.attempt + 1}
     return happens(Event.RETRIED, **changes)
-
-

@@ -65,6 +65,11 @@ def revoking(r: Record, s: Seen, c: Context) -> StepResult:
         return Do(FindElsewhere(r.written_at))
     if not s.elsewhere.complete or s.elsewhere.paths:
         return _not_only_here(s.elsewhere, c)
+    return _delete_old(r, s, c)
+
+
+def _delete_old(r: Record, s: Seen, c: Context) -> StepResult:
+    """Probe, guard, delete: one step (rules 5 and 6)."""
     if s.new is None:
         return Do(Inspect(Which.NEW))
     if s.new.liveness is not Liveness.ALIVE:
@@ -89,7 +94,7 @@ def _guarded(
     assert r.v1 is not None
     if guard.path_version not in (None, r.v1) and guard.record_unchanged:
         return _moved(r, s.path, c) if s.path is not None else Do(ReadPath())
-    return stale_guard(r, guard, r.v1) or blocked(guard, c)
+    return stale_guard(guard, r.v1) or blocked(guard, c)
 
 
 def _moved(r: Record, path: PathSeen, c: Context) -> StepResult:
@@ -104,9 +109,7 @@ def _moved(r: Record, path: PathSeen, c: Context) -> StepResult:
 def _not_only_here(places: Places, c: Context) -> StepResult:
     if places.paths:
         sentence = f"the old key is also at {', '.join(places.paths)}; take it out there first"
-        return Stay(
-            Event.ELSEWHERE, c.now + LOOK_AGAIN / 10, PERSON, sentence, Code.SAME_KEY_TWICE
-        )
+        return Stay(Event.ELSEWHERE, c.now + LOOK_AGAIN / 10, PERSON, sentence, Code.SAME_KEY_TWICE)
     sentence = f"waits for a complete inventory; not read: {places.missing or 'unknown'}"
     return Stay(Event.INCOMPLETE, c.now + LOOK_AGAIN / 10, TIME, sentence)
 
@@ -196,8 +199,9 @@ def _bring_back(r: Record, s: Seen, c: Context) -> StepResult | None:
     if s.served.liveness is Liveness.DEAD:
         return None
     if s.served.liveness is not Liveness.ALIVE:
-        return later(c, Event.UNREACHABLE, f"the old key gives no certain answer: {s.served.detail}")
+        sentence = f"the old key gives no certain answer: {s.served.detail}"
+        return later(c, Event.UNREACHABLE, sentence)
     if s.guard is None:
         return Do(Guard())
-    stop = stale_guard(r, s.guard, s.path.version)
+    stop = stale_guard(s.guard, s.path.version)
     return stop if stop is not None else Do(Unretire(r.retire, s.guard.at))

@@ -95,7 +95,7 @@ def settled(record: Record, ctx: Context) -> bool:
     return ctx.elapsed(record.written_at + SETTLE)
 
 
-def stale_guard(record: Record, guard: GuardSeen, path_version: int) -> StepResult | None:
+def stale_guard(guard: GuardSeen, path_version: int) -> StepResult | None:
     """Judge a guard; None means that the deletion may go ahead.
 
     A path at another version is for the caller: it must read the path.

@@ -184,7 +184,7 @@ class Unretire:
 
 @dataclass(frozen=True, slots=True)
 class FindElsewhere:
-    """Wait for a complete inventory begun after `since`; where else is the old key?"""
+    """Find where else the old key is, by a complete inventory begun after `since`."""
 
     since: datetime
 
@@ -351,18 +351,7 @@ class Seen:
     patched: Done | Lost | None = None
 
 
-Answer = (
-    Done
-    | Failure
-    | IssuedKey
-    | Sight
-    | PathSeen
-    | Written
-    | Lost
-    | GuardSeen
-    | Stale
-    | Places
-)
+Answer = Done | Failure | IssuedKey | Sight | PathSeen | Written | Lost | GuardSeen | Stale | Places
 
 
 def earlier(one: Moment, two: Moment) -> Moment:
