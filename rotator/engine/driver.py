@@ -110,7 +110,8 @@ class Driver:
         if self._stale and not await self._read():
             return True
         record = self.stand.record
-        assert record is not None
+        if record is None:
+            return True
         decision = advance(record, self._seen, self._context(record))
         match decision:
             case Do(effect):

@@ -113,7 +113,8 @@ class Effects:
         return Done()
 
     async def _note(self, record: Record) -> None:
-        assert record.new is not None
+        if record.new is None:
+            return
         since = next((s.at for s in record.steps if s.phase.value == "STAGED"), record.started_at)
         metadata = self.path.metadata(record)
         await self.tools.publisher.note(

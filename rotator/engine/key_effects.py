@@ -126,7 +126,8 @@ class KeyEffects:
         key_id = record.old_key_id if effect.which is Which.OLD else None
         if effect.which is Which.NEW and record.new is not None:
             key_id = record.new.key_id
-        assert key_id is not None
+        if key_id is None:
+            return Done()
         return await self._delete(record, key_id, effect.signed_at)
 
     async def delete_older(self, record: Record, effect: DeleteOlder) -> Done | Failure:

@@ -62,6 +62,17 @@ class NotOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What a rotation stands on, as just read and judged."""
+
+    exchange: Exchange
+    state: PathState
+    key: SigningKey
+    spec: KeySpec
+    path_created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Opener:
     """Opens rotations one by one."""
 
@@ -101,9 +112,8 @@ class Opener:
         spec = self._spec(wish, exchange, look.facts)
         if not isinstance(spec, KeySpec):
             return spec
-        pins = self._pins(wish, exchange, spec, metadata.created_at)
-        record = self._record(wish, exchange, pins, state, state.key, spec)
-        return await self._announce(record, exchange, journaled.version, state)
+        ground = Ground(exchange, state, state.key, spec, metadata.created_at)
+        return await self._announce(self._record(wish, ground), ground, journaled.version)
 
     def _exchange(self, wish: Wish) -> Exchange | None:
         name = wish.credential.exchange
@@ -130,15 +140,7 @@ class Opener:
         spec = exchange.respec(facts, wish.policy.scopes.forbid)
         return NotOpened(f"cannot reproduce: {spec}") if isinstance(spec, str) else spec
 
-    def _record(
-        self,
-        wish: Wish,
-        exchange: Exchange,
-        pins: Pins,
-        state: PathState,
-        key: SigningKey,
-        spec: KeySpec,
-    ) -> Record:
+    def _record(self, wish: Wish, ground: Ground) -> Record:
         now, credential = self.tools.clock.now(), wish.credential
         return Record(
             rotation=new_rotation(self.entropy),
@@ -147,44 +149,44 @@ class Opener:
             strategy="overlap",
             trigger=wish.trigger,
             phase=Phase.CREATING,
-            pins=pins,
-            terms=_terms(wish, exchange),
-            spec=spec,
-            old_key_id=key.key_id,
-            old_fingerprint=self.tools.mark(key),
-            old_fields=key.secrets,
+            pins=_pins(wish, ground),
+            terms=_terms(wish, ground.exchange),
+            spec=ground.spec,
+            old_key_id=ground.key.key_id,
+            old_fingerprint=self.tools.mark(ground.key),
+            old_fields=ground.key.secrets,
             started_at=now,
             phase_since=now,
             written_at=now,
-            v0=state.version,
+            v0=ground.state.version,
             steps=(Step(now, Phase.CREATING, f"opened: {wish.trigger}"),),
         )
 
-    def _pins(self, wish: Wish, exchange: Exchange, spec: KeySpec, path_created: datetime) -> Pins:
-        credential = wish.credential
-        return Pins(
-            exchange=exchange.name,
-            environment=credential.environment,
-            host=exchange.origin.url,
-            account=spec.account_id,
-            parent=credential.parent,
-            parent_account=None,
-            fields=tuple(sorted(credential.fields.items())),
-            path_created=path_created,
-        )
-
-    async def _announce(
-        self, record: Record, exchange: Exchange, version: int, state: PathState
-    ) -> Opened | NotOpened:
+    async def _announce(self, record: Record, ground: Ground, version: int) -> Opened | NotOpened:
+        """Obtain the budget, read the clock, write the record: in this order."""
         parent = self.tools.signing_key(record.pins.parent)
         if parent is None:
             return NotOpened("the parent's key is not in the store")
-        refused = await exchange.take(Operation.CREATE, parent)
+        refused = await ground.exchange.take(Operation.CREATE, parent)
         if refused is not None:
             return NotOpened(f"no budget for a create: {refused.message}")
         at = moment(self.tools.clock)
         landed = await self.tools.journal.write(record, version)
-        return Opened(record, landed, at, state)
+        return Opened(record, landed, at, ground.state)
+
+
+def _pins(wish: Wish, ground: Ground) -> Pins:
+    credential = wish.credential
+    return Pins(
+        exchange=ground.exchange.name,
+        environment=credential.environment,
+        host=ground.exchange.origin.url,
+        account=ground.spec.account_id,
+        parent=credential.parent,
+        parent_account=None,
+        fields=tuple(sorted(credential.fields.items())),
+        path_created=ground.path_created,
+    )
 
 
 def _terms(wish: Wish, exchange: Exchange) -> Terms:

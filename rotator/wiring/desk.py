@@ -90,6 +90,18 @@ async def open_desk(around: Surroundings) -> Desk:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is built first, and everything else shares."""
+
+    documents: Documents
+    hub: InventoryHub
+    houses: Houses
+    journal: Journal
+    watch: Watch
+    marks: Fingerprints
+
+
 @dataclass(slots=True)
 class _Builder:
     around: Surroundings
@@ -107,7 +119,8 @@ class _Builder:
         houses = Houses(self._open_exchange)
         watch = Watch(documents, clock)
         telling = self._telling()
-        passes = self._passes(documents, hub, houses, journal, watch, marks, state)
+        parts = _Parts(documents, hub, houses, journal, watch, marks)
+        passes = self._passes(parts)
         publisher = Publisher(self.kv, marks)
         desk: Desk | None = None
 
@@ -211,44 +224,36 @@ class _Builder:
             audit.open()
         return Telling(log.logger(), metrics, audit, around.clock)
 
-    def _passes(
-        self,
-        documents: Documents,
-        hub: InventoryHub,
-        houses: Houses,
-        journal: Journal,
-        watch: Watch,
-        marks: Fingerprints,
-        state: StorePath,
-    ) -> PassRunner:
-        config, clock = self.around.config, self.around.clock
-        facts = FactsMemory(documents, clock, self._breathe)
-        signing_key = _SigningKeys(hub, self.around.redactor)
-        looks = Looks(houses, signing_key, facts, clock, self._breathe, config.every.inspect)
-        listings = Listings(
-            houses, signing_key, journal, marks, clock, self._breathe, config.every.tidy
+    def _passes(self, parts: _Parts) -> PassRunner:
+        clock, every = self.around.clock, self.around.config.every
+        facts = FactsMemory(parts.documents, clock, self._breathe)
+        keys = _SigningKeys(parts.hub, self.around.redactor)
+        return PassRunner(
+            epoch=Epoch(parts.documents, self._anchor(parts.documents.prefix)),
+            hub=parts.hub,
+            looks=Looks(parts.houses, keys, facts, clock, self._breathe, every.inspect),
+            listings=Listings(
+                parts.houses, keys, parts.journal, parts.marks, clock, self._breathe, every.tidy
+            ),
+            facts=facts,
+            journal=parts.journal,
+            watch=parts.watch,
+            houses=parts.houses,
+            settings=self._settings(parts.documents.prefix),
+            clock=clock,
+            breathe=self._breathe,
+            raises=not self.around.looks_only,
         )
-        settings = Settings(
+
+    def _settings(self, state: StorePath) -> Settings:
+        config = self.around.config
+        return Settings(
             policies=policies(config),
             limits=limits(config),
             paths=tuple(StorePath(p.strip("/")) for p in config.store.paths),
             state=state,
             egress={ExchangeName(n): e.egress for n, e in config.exchanges.items()},
             armed_since=self.around.armed_since,
-        )
-        return PassRunner(
-            epoch=Epoch(documents, self._anchor(state)),
-            hub=hub,
-            looks=looks,
-            listings=listings,
-            facts=facts,
-            journal=journal,
-            watch=watch,
-            houses=houses,
-            settings=settings,
-            clock=clock,
-            breathe=self._breathe,
-            raises=not self.around.looks_only,
         )
 
     def _anchor(self, state: StorePath) -> Anchor:
