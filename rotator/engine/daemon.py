@@ -191,8 +191,11 @@ class Daemon:
 
     async def _ended(self) -> None:
         """A rotation that ended frees a limit, and its findings are old."""
+        rotations, seen = self.desk.rotations, 0
         while True:
-            await self.desk.rotations.ended.wait()
+            if rotations.endings == seen:
+                await rotations.ended.wait()
+            seen = rotations.endings
             self.pass_due.set()
             await self.desk.clock.sleep(SPACING)
 

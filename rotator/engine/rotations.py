@@ -29,6 +29,7 @@ class Rotations:
     stands: dict[StorePath, Stand] = field(default_factory=dict)
     _tasks: dict[StorePath, asyncio.Task[None]] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    endings: int = 0
 
     def take_up(self, survey: Survey) -> None:
         """Drive every record that is open and not driven here."""
@@ -75,6 +76,7 @@ class Rotations:
             self._signal()
 
     def _signal(self) -> None:
+        self.endings += 1
         self.ended.set()
         self.ended = asyncio.Event()
 

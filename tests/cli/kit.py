@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from rotator.cli.app import run
 
+PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = [sys.executable, "-m", "rotator"]
 CLEAN = {
@@ -86,23 +88,34 @@ class Screen:
 
 
 def on_terminal(
-    *arguments: str, typed: bytes = b"", cwd: Path, env: Mapping[str, str] | None = None
+    *arguments: str,
+    typed: Sequence[tuple[str, str]] = (),
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
 ) -> Screen:
-    """Run the program with a terminal for all its streams; `typed` waits in its input."""
+    """Run the program with a terminal for all its streams.
+
+    `typed` are prompts and what is typed at each, because a hidden prompt drops what
+    was typed before it.
+    """
     ours, theirs = pty.openpty()
-    os.write(ours, typed)
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     settings = {"TERM": "xterm", "COLUMNS": "120", **(env or {})}
     with started(*arguments, cwd=cwd, env=settings, start_new_session=True, **streams) as child:
         os.close(theirs)
-        shown = b""
+        shown, owed = b"", list(typed)
         while part := _read(ours):
             shown += part
-        os.close(ours)
+            if owed and shown.endswith(owed[0][0].encode()):
+                os.write(ours, owed.pop(0)[1].encode())
+        os.close(ours)  # hangs up a program that still waits
         return Screen(child.wait(timeout=50), shown.decode())
 
 
 def _read(terminal: int) -> bytes:
+    ready, _, _ = select.select([terminal], [], [], PATIENCE_SECONDS)
+    if not ready:
+        return b""
     try:
         return os.read(terminal, 65536)
     except OSError:  # the other end is closed

@@ -72,7 +72,6 @@ class Gate:
             return await call()
         self.names.append(f"{self.world.phase} {name}")
         chosen = len(self.names) == self.at
-        self.look(self.world)
         if chosen and self.mode is Mode.BEFORE:
             self.die()
         answer = await call()
@@ -144,12 +143,19 @@ class GatedWire(httpx.AsyncBaseTransport):
         )
 
 
-def boundaries(names: list[str]) -> list[int]:
-    """Return the calls worth dying at: of what a wait repeats, the first two and the last."""
+def boundaries(names: list[str], mode: Mode, since: str) -> list[int]:
+    """Return the calls at which a story can end differently, from a phase on.
+
+    Of what a wait repeats, the first and the last.  Who dies between two calls
+    that change nothing leaves the same world, so a death is tried at every call
+    that changes something, and a lost answer at every call.
+    """
+    start = next(i for i, name in enumerate(names) if name.startswith(since))
     places: dict[str, list[int]] = {}
-    for place, name in enumerate(names, 1):
-        places.setdefault(name, []).append(place)
-    return sorted({at for found in places.values() for at in (*found[:2], found[-1])})
+    for place, name in enumerate(names[start:], start + 1):
+        if mode is Mode.LOST or name.split()[-2 if " " in name.strip() else -1] in CHANGES:
+            places.setdefault(name, []).append(place)
+    return sorted({at for found in places.values() for at in (found[0], found[-1])})
 
 
 @dataclass
@@ -206,7 +212,14 @@ class Play:
                 self.world.clock.pass_(1.0)
 
     async def _live(self, rig: Rig) -> bool:
-        await rig.tools.watch.read()
+        watch = rig.tools.watch
+
+        async def tick() -> None:
+            if watch.fault is not None:
+                await watch.read()
+
+        await watch.read()
+        self.world.clock.tick = tick
         found = await rig.tools.journal.read(PATH)
         if found.state is State.CLOSED:
             return True

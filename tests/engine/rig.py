@@ -7,7 +7,7 @@ A `Rig` is one process in it, with no memory of those before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +83,7 @@ class DeskClock(FakeClock):
         super().__init__(desk.time.real)
         self.desk = desk
         self.ends = desk.time.real + LONGEST_LIFE
+        self.tick: Callable[[], Awaitable[None]] | None = None
         self._put_off: list[tuple[datetime, Callable[[], object]]] = []
 
     def now(self) -> datetime:
@@ -91,6 +92,8 @@ class DeskClock(FakeClock):
     async def sleep(self, seconds: float) -> None:
         self.pass_(seconds)
         assert self.now() < self.ends, "the rotation does not come to an end"
+        if self.tick is not None:
+            await self.tick()
         await super().sleep(0)
 
     def pass_(self, seconds: float) -> None:

@@ -250,9 +250,7 @@ def _retire(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[St
         raise Violation("retired the version that consumers read")
     if down and s.hold and not d.slept:
         raise Violation("retired versions although somebody holds the credential")
-    path = tuple(
-        v._replace(deleted=down) if n in versions else v for n, v in enumerate(s.path, 1)
-    )
+    path = tuple(v._replace(deleted=down) if n in versions else v for n, v in enumerate(s.path, 1))
     return s._replace(path=path), Done()
 
 

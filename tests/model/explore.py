@@ -56,9 +56,7 @@ def walk(setup: Setup, rules: Rules = REAL, limit: int = 5_000_000) -> Walked:
         gc.enable()
 
 
-def _walk(
-    m: Machine, setup: Setup, parents: Parents, frontier: list[State], limit: int
-) -> Walked:
+def _walk(m: Machine, setup: Setup, parents: Parents, frontier: list[State], limit: int) -> Walked:
     while frontier and len(parents) < limit:
         following: list[State] = []
         for s in frontier:

@@ -83,9 +83,7 @@ class Machine:
                 return FRESH
         return d.seen
 
-    def _decide(
-        self, rec: int, saw: int, age: int, hold: bool, order: Order | None
-    ) -> Decision:
+    def _decide(self, rec: int, saw: int, age: int, hold: bool, order: Order | None) -> Decision:
         r, ctx = record(rec), context(age, hold, order)
         ctx = self._unbound(r, ctx)
         if self.rules.no_settle_in_rollback and r.phase is Phase.ROLLING_BACK:

@@ -458,8 +458,9 @@ def _trusting_tidy(s: State) -> Iterator[Move]:
     if s.tidy is None:
         if s.events and (number == NONE or record(number).closed):
             top = served(s)
-            yield "the tidy finds no open record", _spend(s)._replace(
-                tidy=Tidy("trusting", () if top is None else (top,))
+            yield (
+                "the tidy finds no open record",
+                _spend(s)._replace(tidy=Tidy("trusting", () if top is None else (top,))),
             )
         return
     after = s._replace(tidy=None)

@@ -40,9 +40,7 @@ MUTANTS = (
     Mutant("retiring by what versions hold now", Rules(retire_by_content=True), ONE_ACT),
     Mutant("retiring forgets an earlier round", Rules(retire_forgets=True), FAULT_AND_ACT),
     Mutant("deleting what one has just created", Rules(delete_just_created=True), ALONE),
-    Mutant(
-        'a tidy that trusts "no open record"', Rules(tidy_trusts_no_open_record=True), ALONE
-    ),
+    Mutant('a tidy that trusts "no open record"', Rules(tidy_trusts_no_open_record=True), ALONE),
     Mutant("closing by DELETE", Rules(close_by_delete=True), ALONE),
     Mutant("a Publish that no fence stops", Rules(no_path_fence=True), TWO_FAULTS),
     Mutant("a rollback without settle", Rules(no_settle_in_rollback=True), THREE_FAULTS),
@@ -52,9 +50,7 @@ MUTANTS = (
     Mutant("no CAS on the path", Rules(no_cas_on_path=True), ONE_ACT),
     Mutant("the record after the effect", Rules(record_after_effect=True), TWO_FAULTS),
     Mutant("verify skipped", Rules(skip_verify=True), ALONE),
-    Mutant(
-        "live-key rule skipped before publish", Rules(skip_probe_before_publish=True), ALONE
-    ),
+    Mutant("live-key rule skipped before publish", Rules(skip_probe_before_publish=True), ALONE),
     Mutant("live-key rule skipped in abort", Rules(skip_probe_before_abort=True), TWO_FAULTS),
     Mutant("live-key rule skipped in tidy", Rules(skip_probe_in_tidy=True), THREE_FAULTS),
     Mutant("guard before retire skipped", Rules(skip_guard_before_retire=True), ONE_ACT),
