@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
 from rotator.config.models import Config, PolicySection, RuleSection, WindowSection
-from rotator.config.values import DEFAULT_AGE
+from rotator.config.values import DEFAULT_AGE, duration_text
 from rotator.core.credentials import Rule
 from rotator.core.policy import DEFAULT_POLICY, AddressRules, Policy, ScopeRules
 from rotator.core.schedule import Limits
@@ -42,9 +46,21 @@ def show(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json", by_alias=True)
 
 
+class _Schema(GenerateJsonSchema):
+    """Writes defaults as the configuration spells them: `5m`, not `PT5M`."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return a default in the public form."""
+        if isinstance(dft, timedelta):
+            return duration_text(dft)
+        if isinstance(dft, BaseModel):
+            return dft.model_dump(mode="json", by_alias=True)
+        return super().encode_default(dft)
+
+
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
-    schema = Config.model_json_schema(by_alias=True)
+    schema = Config.model_json_schema(by_alias=True, schema_generator=_Schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -70,7 +70,9 @@ class Desk:
         """What the last pass saw."""
         return self.passes.latest
 
-    async def look(self, *, force: bool = False) -> Snapshot:
+    async def look(
+        self, *, force: bool = False, only: frozenset[CredentialName] | None = None
+    ) -> Snapshot:
         """Run one pass, and take up what the journal holds; raises StoreError."""
         began = self.clock.monotonic()
         await self.watch.read()
@@ -78,7 +80,7 @@ class Desk:
             if record.closed:
                 self.passes.listings.expire(place_of(record), record.written_at)
         try:
-            snapshot = await self.passes.run(force=force)
+            snapshot = await self.passes.run(force=force, only=only)
         except StoreError:
             self.metrics.pass_ended(
                 PassResult.FAILED, self.clock.monotonic() - began, self.clock.now()

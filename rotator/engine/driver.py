@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, assert_never
 
@@ -43,6 +43,7 @@ STAGED_RETRY: Final = timedelta(seconds=60)
 RETRY: Final = 1.0
 STORE_BACK_OFF: Final = 5.0
 AGAIN: Final = 0.05
+"""Before a step is begun anew; longer each time that nothing came of it."""
 
 
 class Told(Protocol):
@@ -93,6 +94,7 @@ class Driver:
     pins_problem: Callable[[Record], str | None]
     _seen: Seen = field(default_factory=Seen)
     _stale: bool = True
+    _agains: int = 0
 
     async def run(self) -> None:
         """Drive until the rotation has ended, or we are told to stop."""
@@ -124,7 +126,8 @@ class Driver:
                 return self._may_end()
             case Again(reason):
                 self._forget(reason)
-                return await self._pause(AGAIN)
+                self._agains += 1
+                return await self._pause(min(AGAIN * 2**self._agains, STORE_BACK_OFF))
             case Stay():
                 return await self._stay(record, decision)
             case Closed():
@@ -134,7 +137,8 @@ class Driver:
 
     def _may_end(self) -> bool:
         record = self.stand.record
-        halfway = record is not None and record.phase is Phase.CREATING and self.fresh_step
+        creating = record is not None and record.phase is Phase.CREATING and self.fresh_step
+        halfway = creating and not isinstance(self._seen.created, Failure)
         return self.stop.is_set() and not halfway
 
     @property
@@ -169,9 +173,13 @@ class Driver:
             self.stand.record, self.stand.lost = journaled.record, None
             self._stale = False
             return True
-        self.stand.record = journaled.record or self.stand.record
         self.stand.stay, self.stand.lost = None, None
-        return journaled.counts_as_open and await self._recover(journaled)
+        if journaled.counts_as_open:
+            return await self._recover(journaled)
+        if journaled.record is None and self.stand.record is not None:
+            self._gone("the record is gone; keys of this rotation are foreign from now on")
+        self.stand.record = journaled.record
+        return False
 
     async def _recover(self, journaled: Journaled) -> bool:
         """A record that is deleted or destroyed: a person says what becomes of it."""
@@ -184,8 +192,12 @@ class Driver:
             return await self._read()
         if journaled.state is State.DESTROYED:
             await self.tools.journal.bury(journaled)
-            self.stand.lost = None
+            self._gone("the destroyed record is given up; its keys are foreign from now on")
+            self.stand.record, self.stand.lost = None, None
         return False
+
+    def _gone(self, message: str) -> None:
+        self.told.trouble(self.stand.record, self.stand.path, message)
 
     def begin(self, record: Record, version: int, at: Moment) -> None:
         """Go on from a CREATING record that the opening has just written."""
@@ -207,9 +219,13 @@ class Driver:
                 await self._pause(min(wait.total_seconds(), 60.0))
                 return
         at = moment(self.tools.clock)
+        if after.phase is Phase.CREATING:
+            # Its settle time counts from the clock value that signs the create.
+            after = replace(after, written_at=at.at)
         version = await self._put(after, at)
         if version is None:
             return
+        self._agains = 0
         self.stand.record, self.stand.version, self.stand.stay = after, version, None
         self._seen = Seen(fresh_at=at)
         await self.told.wrote(before, after, write.event)

@@ -9,9 +9,13 @@ from typing import Any, Final
 
 from rotator.core.facts import NEVER, KeyFacts, Never
 from rotator.core.names import AccountId, Fingerprint, KeyId
+from rotator.core.outcome import Failure, Meaning
 from rotator.core.scopes import Scope
 
 FACTS_VERSION: Final = 1
+MAX_MESSAGE: Final = 300
+NOTHING: Final = KeyFacts(None)
+"""The facts of a key that no look has read."""
 
 _TEXTS: Final = ("label", "handle", "key_type", "environment")
 _TIMES: Final = ("created_at", "updated_at", "last_used_at")
@@ -20,11 +24,20 @@ _FLAGS: Final = ("ip_restricted", "enabled")
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The last facts of one key; `key_fp` says of which key they speak."""
+    """The last facts of one key; `key_fp` says of which key they speak.
+
+    `failure` is why the last certain look told no facts: then `facts` are older.
+    """
 
     key_fp: Fingerprint
     facts: KeyFacts
     seen_at: datetime | None = None
+    failure: Failure | None = None
+
+    @property
+    def known(self) -> KeyFacts | None:
+        """The facts, None if no look has ever told any."""
+        return None if self.facts == NOTHING else self.facts
 
 
 def encode_facts(remembered: Remembered) -> dict[str, Any]:
@@ -34,6 +47,7 @@ def encode_facts(remembered: Remembered) -> dict[str, Any]:
         "facts_version": FACTS_VERSION,
         "key_fp": remembered.key_fp,
         "seen_at": _told_time(remembered.seen_at),
+        "failure": _told_failure(remembered.failure),
         "key_id": facts.key_id,
         "account_id": facts.account_id,
         "parent_account_id": facts.parent_account_id,
@@ -78,12 +92,36 @@ def decode_facts(data: Mapping[str, Any]) -> Remembered | None:
         updated_at=_time(data.get("updated_at")),
         last_used_at=_time(data.get("last_used_at")),
     )
-    return Remembered(Fingerprint(key_fp), facts, _time(data.get("seen_at")))
+    failure = _failure(data.get("failure"))
+    return Remembered(Fingerprint(key_fp), facts, _time(data.get("seen_at")), failure)
 
 
 def differ(one: KeyFacts, two: KeyFacts) -> bool:
     """Say whether two looks differ in more than the last use."""
     return replace(one, last_used_at=None) != replace(two, last_used_at=None)
+
+
+def _told_failure(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {
+        "meaning": failure.meaning.value,
+        "candidates": [meaning.value for meaning in failure.candidates],
+        "message": failure.message[:MAX_MESSAGE],
+        "code": failure.code[:MAX_MESSAGE],
+    }
+
+
+def _failure(value: object) -> Failure | None:
+    if not isinstance(value, Mapping):
+        return None
+    words = (value.get("meaning"), *(_texts(value.get("candidates")) or ()))
+    known = {meaning.value: meaning for meaning in Meaning}
+    meanings = tuple(known[w] if w in known else Meaning.OTHER for w in map(str, words))
+    message, code = _text(value.get("message")) or "", _text(value.get("code")) or ""
+    return Failure.of(
+        meanings[0], message[:MAX_MESSAGE], code=code[:MAX_MESSAGE], candidates=meanings[1:]
+    )
 
 
 def _told_time(at: datetime | Never | None) -> str | None:

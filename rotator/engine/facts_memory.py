@@ -10,7 +10,7 @@ from typing import Final
 
 from rotator.core.facts import KeyFacts
 from rotator.core.names import CredentialName, Fingerprint
-from rotator.core.outcome import StoreConflict, StoreDenied, StoreError
+from rotator.core.outcome import Failure, StoreConflict, StoreDenied, StoreError
 from rotator.engine.clock import Clock
 from rotator.engine.facts_codec import Remembered, decode_facts, differ, encode_facts
 from rotator.stores.documents import FACTS, Documents
@@ -26,11 +26,15 @@ Breathe = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Facts that a look has just told of the key at a credential."""
+    """Facts that a look has just told of the key at a credential.
+
+    With a `failure`, the facts are those known before it: the look itself told none.
+    """
 
     credential: CredentialName
     key_fp: Fingerprint
     facts: KeyFacts
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,13 @@ class FactsMemory:
     """Reads `facts/` at the start; writes a document only when what it says changes.
 
     A store that refuses is a problem that is counted, and never stops a pass:
-    the memory then lives as long as this process.
+    the memory then lives as long as this process.  `writes` False only reads.
     """
 
     documents: Documents
     clock: Clock
     breathe: Breathe
+    writes: bool = True
     problems: int = 0
     problem: str = ""
     _kept: dict[CredentialName, _Kept] = field(default_factory=dict)
@@ -79,10 +84,13 @@ class FactsMemory:
 
     def last(self, name: CredentialName, key_fp: Fingerprint | None) -> KeyFacts | None:
         """Return the last facts of this very key; None if only another key is known."""
+        told = self.remembered(name)
+        return told.known if told is not None and told.key_fp == key_fp else None
+
+    def remembered(self, name: CredentialName) -> Remembered | None:
+        """Return what is remembered of a credential's key, whichever that was."""
         kept = self._kept.get(name)
-        if kept is None or kept.told is None or kept.told.key_fp != key_fp:
-            return None
-        return kept.told.facts
+        return kept.told if kept is not None else None
 
     async def note(self, noted: Sequence[Noted]) -> None:
         """Take in what looks told, and write what changed.  Never raises StoreError."""
@@ -110,6 +118,8 @@ class FactsMemory:
         told = kept.told
         if told.key_fp != noted.key_fp or differ(told.facts, noted.facts):
             return True
+        if _said(told.failure) != _said(noted.failure):
+            return True
         if told.facts.last_used_at == noted.facts.last_used_at:
             return False
         return told.seen_at is None or self.clock.now() - told.seen_at >= USE_EVERY
@@ -118,9 +128,9 @@ class FactsMemory:
         """Write one document; once denied, the others are only kept in memory."""
         kept = self._kept.get(noted.credential)
         version = kept.version if kept else 0
-        told = Remembered(noted.key_fp, noted.facts, self.clock.now())
+        told = Remembered(noted.key_fp, noted.facts, self.clock.now(), noted.failure)
         self._kept[noted.credential] = _Kept(version, told, written=False)
-        if denied:
+        if denied or not self.writes:
             return
         try:
             version = await self._put(noted.credential, encode_facts(told), version)
@@ -144,3 +154,8 @@ class FactsMemory:
     def _count(self, message: str) -> None:
         self.problems += 1
         self.problem = message
+
+
+def _said(failure: Failure | None) -> tuple[str, ...]:
+    """Return what a failure means; its wording does not count."""
+    return () if failure is None else (failure.meaning, *failure.candidates)

@@ -66,7 +66,11 @@ class Listed:
 
 @dataclass(slots=True)
 class Listings:
-    """The last listing of each account; `every` is the tidy's period."""
+    """The last listing of each account; `every` is the tidy's period.
+
+    Whoever lists, reads the records and judges holds `turn` from the first of
+    these to the last, so that nobody judges keys by records that are older.
+    """
 
     houses: Houses
     signing_key: Callable[[CredentialName], SigningKey | None]
@@ -76,6 +80,7 @@ class Listings:
     breathe: Breathe
     every: timedelta
     within: timedelta = timedelta(minutes=5)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listed: dict[Place, Listed] = field(default_factory=dict)
     _changed: set[Place] = field(default_factory=set)
     _history: dict[RotationId, Record] = field(default_factory=dict)
@@ -135,11 +140,12 @@ class Listings:
         if house is None or key is None:
             return Listed(account, at, None)
         answer = await house.list_keys(key, account.account)
+        before = self._listed.get(account.place)
+        # Until it is judged anew, what was told of the account stands.
+        judged = before.judged if before else ()
         if isinstance(answer, Failure):
-            before = self._listed.get(account.place)
-            kept = before.judged if before else ()
-            return Listed(account, at, None, answer, kept)
-        return Listed(account, at, answer)
+            return Listed(account, at, None, answer, judged)
+        return Listed(account, at, answer, None, judged)
 
     async def sort(self, taken: Taken, records: Records) -> bool:
         """Judge every listed key; True if a newly told one wants an inventory begun later.

@@ -12,6 +12,7 @@ from rotator.core.checks.inputs import DEAD
 from rotator.core.facts import KeyFacts, Look, StoredKey, Validity
 from rotator.core.names import CredentialName, Fingerprint, SigningKey
 from rotator.engine.clock import Clock
+from rotator.engine.facts_codec import NOTHING
 from rotator.engine.facts_memory import FactsMemory, Noted
 from rotator.engine.houses import Houses
 from rotator.exchanges.exchange import Exchange
@@ -28,6 +29,7 @@ SILENT: Final = 5
 """Looks in a row without an answer after which an exchange is not asked again in a pass."""
 
 SURE: Final = 2
+LASTING: Final = DEAD | {Validity.IP_BLOCKED, Validity.PERMISSION_DENIED}
 NOTHING_TOLD: Final = frozenset({Validity.EXCHANGE_DOWN, Validity.THROTTLED})
 
 Breathe = Callable[[], Awaitable[None]]
@@ -99,7 +101,9 @@ class Looks:
     """Remembers the last look at each credential, bound to the key that it saw.
 
     `every` is the time between two looks, `within` how long one pass may go on
-    beginning looks; what is left over stays due.
+    beginning looks; what is left over stays due.  `recalls` takes what the store
+    remembers of a key for a look at it, so that only keys of which it remembers
+    nothing are looked at.
     """
 
     houses: Houses
@@ -109,12 +113,24 @@ class Looks:
     breathe: Breathe
     every: timedelta
     within: timedelta = timedelta(minutes=5)
+    recalls: bool = False
     _kept: dict[CredentialName, Kept] = field(default_factory=dict)
 
     def kept(self, entry: Entry) -> Kept | None:
         """Return the last look at the key that a credential holds now."""
         kept = self._kept.get(entry.credential.name)
-        return kept if kept is not None and kept.bond == bond_of(entry.stored) else None
+        if kept is not None and kept.bond == bond_of(entry.stored):
+            return kept
+        return self._recalled(entry) if self.recalls else None
+
+    def _recalled(self, entry: Entry) -> Kept | None:
+        """Return the look that the store remembers of the key now at a credential."""
+        told = self.facts.remembered(entry.credential.name)
+        if told is None or told.key_fp != entry.stored.key_fp:
+            return None
+        look = Look.failed(told.failure) if told.failure else Look(Validity.VALID, told.facts)
+        at = told.seen_at or self.clock.now()
+        return Kept(bond_of(entry.stored), entry.stored.version, look, at, told.known, 0, False)
 
     def known(self, entry: Entry) -> KeyFacts | None:
         """Return the newest facts of the key that a credential holds now."""
@@ -185,6 +201,8 @@ class Looks:
 
     def _due(self, entry: Entry, now: datetime) -> bool:
         kept = self.kept(entry)
+        if self.recalls:
+            return kept is None
         if kept is None or kept.version != entry.stored.version:
             return True
         return kept.due_at(self.every) <= now
@@ -195,9 +213,11 @@ class Looks:
                 return
             look = await self._look(round_, target.key)
             for entry in target.entries:
-                self.note(entry, look)
-                if look.facts is not None and entry.stored.key_fp is not None:
-                    noted.append(Noted(entry.credential.name, entry.stored.key_fp, look.facts))
+                kept = self.note(entry, look)
+                if entry.stored.key_fp is not None and _worth_noting(look):
+                    facts = kept.facts or NOTHING
+                    name, mark = entry.credential.name, entry.stored.key_fp
+                    noted.append(Noted(name, mark, facts, look.failure))
 
     async def _look(self, round_: _Round, key: SigningKey) -> Look:
         if round_.silent >= SILENT and round_.last is not None:
@@ -208,6 +228,14 @@ class Looks:
         round_.silent = round_.silent + 1 if silent else 0
         round_.last = look if silent else None
         return look
+
+
+def _worth_noting(look: Look) -> bool:
+    """Say whether a look tells something of the key that lasts."""
+    failure = look.failure
+    if failure is None:
+        return True
+    return look.validity in LASTING or bool(failure.candidates)
 
 
 def _dead_looks(before: int, look: Look) -> int:

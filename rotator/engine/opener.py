@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rotator.core.facts import Credential, KeyFacts, Look, Validity
@@ -171,6 +171,8 @@ class Opener:
         if refused is not None:
             return NotOpened(f"no budget for a create: {refused.message}")
         at = moment(self.tools.clock)
+        # Its settle time counts from the clock value that signs the create.
+        record = replace(record, written_at=at.at)
         landed = await self.tools.journal.write(record, version)
         return Opened(record, landed, at, ground.state)
 

@@ -71,23 +71,27 @@ class PassRunner:
         self._armed = Paths(self.settings.limits.armed)
         self._past = Past(self.journal)
 
-    async def run(self, *, force: bool = False) -> Snapshot:
+    async def run(
+        self, *, force: bool = False, only: frozenset[CredentialName] | None = None
+    ) -> Snapshot:
         """Run one pass; `force` looks at every key and lists every account.
 
+        `only` looks at these whether due or not, and lists their accounts alone.
         Raises StoreError if the inventory or the journal cannot be read at all.
         """
         async with self._one:
-            return await self._run(force=force)
+            return await self._run(force, only)
 
-    async def _run(self, *, force: bool) -> Snapshot:
+    async def _run(self, force: bool, only: frozenset[CredentialName] | None) -> Snapshot:
         problems = await self._stand()
         await self.facts.load()
         gathered = Gathered(await self.hub.take(), problems=problems)
-        await self._look(gathered, force=force)
+        await self._look(gathered, force, only or frozenset())
         self.accounts = await accounts_in(gathered.taken.result, self.looks, self.breathe)
-        await self.listings.refresh(self.accounts, force=force)
-        derived = await self._derive()
-        await self._sort(gathered, derived)
+        async with self.listings.turn:
+            await self.listings.refresh(_of(self.accounts, only), force=force)
+            derived = await self._derive()
+            await self._sort(gathered, derived)
         around = await self._gather(gathered, derived)
         self._around = around
         surroundings = self._surroundings(gathered, around)
@@ -103,7 +107,7 @@ class PassRunner:
             if isinstance(self._standing, Going) and self.raises:
                 self._standing = await self.epoch.raise_epoch()
             else:
-                self._standing = await self.epoch.judge()
+                self._standing = await self.epoch.judge(acts=self.raises)
                 if isinstance(self._standing, Going) and self.raises:
                     self._standing = await self.epoch.raise_epoch()
         except StoreError as error:
@@ -120,12 +124,14 @@ class PassRunner:
 
     # looking
 
-    async def _look(self, gathered: Gathered, *, force: bool) -> None:
+    async def _look(
+        self, gathered: Gathered, force: bool, only: frozenset[CredentialName]
+    ) -> None:
         entries = gathered.taken.result.entries
         await gathered.index(self.breathe)
         parents = gathered.parents
         targets = [e for e in entries if e.credential.managed or e.credential.name in parents]
-        wanted: frozenset[CredentialName] = all_of(targets) if force else frozenset()
+        wanted = all_of(targets) if force else only
         gathered.looks = await self.looks.run(targets, wanted)
 
     async def _derive(self) -> Derived:
@@ -266,3 +272,12 @@ class PassRunner:
             return f"blocked by {', '.join((*judgement.blocking, *candidate.holds))}"
         due = judgement.due_at is not None and judgement.due_at <= around.now
         return None if due or candidate.asked else "it is not due any more"
+
+
+def _of(
+    accounts: tuple[Account, ...], only: frozenset[CredentialName] | None
+) -> tuple[Account, ...]:
+    """Return the accounts that hold one of these credentials; all where None are named."""
+    if only is None:
+        return accounts
+    return tuple(a for a in accounts if any(member.name in only for member in a.members))

@@ -72,10 +72,12 @@ class PathEffects:
         return memory.metadata if memory else None
 
     async def served_key(self, record: Record) -> SigningKey | None:
-        """Return the key that the path serves now."""
-        await self.read(record)
-        memory = self._memory[record.path]
-        return memory.top.key if memory.top else None
+        """Return the key that the path serves now; None if it serves none, or is another path."""
+        seen = await self.read(record)
+        memory = self._memory.get(record.path)
+        top = memory.top if memory else None
+        serves = seen.holds is not Holder.GONE and not seen.recreated
+        return top.key if serves and top is not None and top.version == seen.version else None
 
     async def read(self, record: Record) -> PathSeen:
         """Look at the path's metadata, and read the versions not read before."""
@@ -148,7 +150,6 @@ class PathEffects:
             return Lost()
         except StoreError as error:
             return _lost(error)
-        self._memory[record.path].marks[version] = self.tools.mark(key)
         return Written(version)
 
     async def fence(self, record: Record, effect: FencePath) -> Written | Lost:
@@ -187,7 +188,7 @@ class PathEffects:
             known.metadata = metadata
         return GuardSeen(
             at=at,
-            path_version=metadata.current if metadata else None,
+            path_version=_served(metadata, at.at) if metadata else None,
             recreated=metadata is None or metadata.created_at != record.pins.path_created,
             record_unchanged=journal == version,
             hold=watch.held(record.credential, record.path),
@@ -209,8 +210,8 @@ class PathEffects:
                 await self.tools.publisher.retire(metadata, effect.versions, now)
             else:
                 await self.tools.publisher.unretire(metadata, effect.versions)
-        except StoreError:
-            return Lost()
+        except StoreError as error:
+            return _lost(error)
         return Done()
 
     def _late(self, since: Moment) -> bool:
@@ -222,6 +223,12 @@ def old_key(record: Record) -> SigningKey | None:
     if record.old_fields is None:
         return None
     return SigningKey(record.old_key_id, record.old_fields)
+
+
+def _served(metadata: Metadata, now: datetime) -> int | None:
+    """Return the version that consumers read; None if it was deleted."""
+    version = metadata.version(metadata.current)
+    return metadata.current if version is not None and version.readable(now) else None
 
 
 def _matters(record: Record, version: int) -> bool:

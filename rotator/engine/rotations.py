@@ -42,10 +42,13 @@ class Rotations:
         path = wish.credential.path
         if path in self._tasks:
             return NotOpened("a rotation of this path is open")
+        if self.stop.is_set():
+            return NotOpened("rotator is about to end")
         opened = await self.opener.open(wish)
         if isinstance(opened, NotOpened):
             return opened
-        if path not in self._tasks:
+        # A record whose create was never sent is taken up at the next start.
+        if path not in self._tasks and not self.stop.is_set():
             self.effects.path.remember(opened.record, opened.state)
             self._start(Stand(path), opened)
         return None
@@ -108,10 +111,10 @@ class Rotations:
 
     async def drain(self, seconds: float) -> int:
         """Wait until every driver has reached a place to stop; return how many did not."""
+        self.stop.set()
         tasks = tuple(self._tasks.values())
         if not tasks:
             return 0
-        self.stop.set()
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()

@@ -74,14 +74,16 @@ class Tidy:
         Raises StoreError if journal, inventory or sightings cannot be read at all;
         what fails for one account is a problem in the report.
         """
-        await self.listings.refresh(accounts, force=True)
-        evidence = await self._evidence()
+        async with self.listings.turn:
+            await self.listings.refresh(accounts, force=True)
+            evidence = await self._evidence()
+            listings = self.listings.latest
         await self.sightings.read(self.clock.now())
         tally = _Tally()
-        for listed in self.listings.latest:
+        for listed in listings:
             await self._account(listed, evidence, tally)
             await self.listings.breathe()
-        return self._report(tally)
+        return _report(listings, tally)
 
     async def _evidence(self) -> Evidence:
         """Read the journal, then an inventory begun after the listings if any key wants it."""
@@ -138,23 +140,24 @@ class Tidy:
                 tally.left.append(f"{key_told(key_id)} of {_name(account)} stays: {why}")
         await self.sightings.keep(account, kept, listed.at)
 
-    def _report(self, tally: _Tally) -> TidyReport:
-        gone = {found.key_id for found in tally.deleted}
-        found = [
-            _found(listed.account, judged, judged.key.key_id)
-            for listed in self.listings.latest
-            for judged in listed.judged
-            if judged.key.key_id is not None and judged.key.key_id not in gone
-        ]
-        return TidyReport(
-            deleted=tuple(tally.deleted),
-            foreign=tuple(f for f in found if f.kind is Kind.FOREIGN),
-            unserved=tuple(f for f in found if f.kind is Kind.UNSERVED),
-            strays=tuple(f for f in found if f.kind is Kind.STRAY),
-            pending_second_look_at=min(tally.pending, default=None),
-            left=tuple(tally.left),
-            problems=tuple(tally.problems),
-        )
+
+def _report(listings: Sequence[Listed], tally: _Tally) -> TidyReport:
+    gone = {found.key_id for found in tally.deleted}
+    found = [
+        _found(listed.account, judged, judged.key.key_id)
+        for listed in listings
+        for judged in listed.judged
+        if judged.key.key_id is not None and judged.key.key_id not in gone
+    ]
+    return TidyReport(
+        deleted=tuple(tally.deleted),
+        foreign=tuple(f for f in found if f.kind is Kind.FOREIGN),
+        unserved=tuple(f for f in found if f.kind is Kind.UNSERVED),
+        strays=tuple(f for f in found if f.kind is Kind.STRAY),
+        pending_second_look_at=min(tally.pending, default=None),
+        left=tuple(tally.left),
+        problems=tuple(tally.problems),
+    )
 
 
 def _found(account: Account, judged: Judged, key_id: KeyId) -> Found:

@@ -9,7 +9,7 @@ no longer is void and is reported by the pass.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from rotator.core.names import CredentialName, StorePath
 from rotator.core.outcome import StoreError
 from rotator.core.saga.words import Order
 from rotator.engine.clock import Clock
-from rotator.stores.documents import COMMANDS, HOLDS, Document, Documents, Stamp
+from rotator.stores.documents import COMMANDS, HOLDS, Changed, Document, Documents, Stamp
 
 COMMAND_WORDS: Final = frozenset({"rotate", "complete", "resolve"})
 
@@ -60,11 +60,13 @@ def order_from(document: Document) -> Order | None:
     """Return the command in a document; None if it is none."""
     data = document.data or {}
     command, version = data.get("command"), _number(data.get("version"))
-    if command not in COMMAND_WORDS or document.created_at is None or version is None:
+    if not isinstance(command, str) or command not in COMMAND_WORDS:
+        return None
+    if document.created_at is None or version is None:
         return None
     answer = data.get("answer")
     return Order(
-        command=str(command),
+        command=command,
         rotation=_short(data.get("rotation")),
         version=version,
         answer=_short(answer) if isinstance(answer, str) else None,
@@ -89,6 +91,8 @@ class Watch:
     _holds: dict[StorePath, Hold] = field(default_factory=dict)
     _orders: dict[CredentialName, Order] = field(default_factory=dict)
     _stamps: dict[str, Mapping[StorePath, Stamp]] = field(default_factory=dict)
+    _looks: int = 0
+    _taken: dict[str, int] = field(default_factory=dict)
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -124,42 +128,73 @@ class Watch:
             await self.read_holds()
             await self._read_commands()
         except StoreError as error:
-            self.fault = str(error)
-        self.changed.set()
-        self.changed = asyncio.Event()
+            self._judge_fault(str(error))
 
     async def read_holds(self) -> None:
         """Read the holds anew: the guard's look.  Raises StoreError."""
-        changes, gone = await self._changes(HOLDS)
-        for path in gone:
-            self._holds.pop(path, None)
-        for document in changes:
+        changed = await self._changes(HOLDS)
+        if changed is not None:
+            self._take_holds(changed)
+        self._judge_fault(None)
+
+    def _take_holds(self, changed: Changed) -> None:
+        for path in set(self._holds) - set(changed.stamps):
+            del self._holds[path]
+        for document in changed.documents:
             if document.data is None:
                 self._holds.pop(document.path, None)
                 continue
-            name = self.documents.subject(HOLDS, document.path)
+            name = self._subject(HOLDS, document.path) or "a hold whose name cannot be read"
             self._holds[document.path] = hold_from(name, document.data)
-        self.fault = None
 
     async def _read_commands(self) -> None:
-        changes, gone = await self._changes(COMMANDS)
-        for path in gone:
-            self._orders.pop(CredentialName(self.documents.subject(COMMANDS, path)), None)
-        for document in changes:
-            name = CredentialName(self.documents.subject(COMMANDS, document.path))
+        changed = await self._changes(COMMANDS)
+        if changed is None:
+            return
+        for name in set(self._orders) - {self._subject(COMMANDS, p) for p in changed.stamps}:
+            del self._orders[name]
+        for document in changed.documents:
+            about = self._subject(COMMANDS, document.path)
             order = order_from(document)
-            if order is None:
-                self._orders.pop(name, None)
-            else:
-                self._orders[name] = order
+            if about is None:
+                continue
+            self._orders.pop(about, None)
+            if order is not None:
+                self._orders[about] = order
 
-    async def _changes(self, folder: str) -> tuple[Iterable[Document], set[StorePath]]:
-        before = self._stamps.get(folder, {})
-        changed = await self.documents.changed(folder, before, self.clock.now())
+    async def _changes(self, folder: str) -> Changed | None:
+        """Look at a folder; None if a look begun later has come back before."""
+        self._looks += 1
+        number = self._looks
+        changed = await self.documents.changed(
+            folder, self._stamps.get(folder, {}), self.clock.now()
+        )
         if not changed.complete:
             raise StoreError(f"{folder}/ could not be read whole: {changed.faults[0].message}")
-        self._stamps[folder] = changed.stamps
-        return changed.documents, set(before) - set(changed.stamps)
+        if number < self._taken.get(folder, 0):
+            return None
+        self._taken[folder] = number
+        if self._stamps.get(folder, {}) != changed.stamps:
+            self._stamps[folder] = changed.stamps
+            self._signal()
+        return changed
+
+    def _subject(self, folder: str, document: StorePath) -> CredentialName | None:
+        """Return what a document is about; None for a name that we would never give it."""
+        try:
+            return CredentialName(self.documents.subject(folder, document))
+        except UnicodeError:
+            return None
+
+    def _judge_fault(self, fault: str | None) -> None:
+        if fault != self.fault:
+            self.fault = fault
+            self._signal()
+
+    def _signal(self) -> None:
+        """Wake those who wait: what people ask has changed."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 def _short(value: object) -> str:
@@ -179,6 +214,6 @@ def _time(value: object) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

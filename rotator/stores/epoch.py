@@ -146,10 +146,11 @@ class Epoch:
         self._documents = documents
         self._anchor = anchor
 
-    async def judge(self) -> Standing:
+    async def judge(self, *, acts: bool = True) -> Standing:
         """Return how the store stands; obeys `commands/resume` if it fits.
 
         Ask at each start, and again each pass while the answer is Restored.
+        Without `acts` neither store nor anchor is written.
         Raises StoreError when store or anchor cannot be read: then nothing is
         known, so watch only.
         """
@@ -158,11 +159,12 @@ class Epoch:
         document = await self._documents.read(self._documents.epoch)
         epoch = epoch_in(document)
         if anchor is None and not in_use:
-            await self._anchor.raise_to(0)
+            if acts:
+                await self._anchor.raise_to(0)
             return Going(epoch)
         if anchor is not None and epoch >= anchor:
             return Going(epoch)
-        if await self._resume_fits(epoch):
+        if acts and await self._resume_fits(epoch):
             return await self._resume(document, epoch, anchor)
         return Restored(epoch, anchor, _sentence(epoch, anchor))
 

@@ -99,8 +99,12 @@ class Journal:
         await self.documents.destroy(self.documents.rotation(path), tuple(numbers))
 
     async def bury(self, journaled: Journaled) -> None:
-        """Put a tombstone where a record was destroyed; its keys become foreign."""
+        """Put a tombstone where a record was destroyed; its keys become foreign.
+
+        Earlier versions may still bear secrets, so they go first.
+        """
         place = self.documents.rotation(journaled.path)
+        await self.documents.destroy_below(place, journaled.version)
         await self.documents.put(place, BURIED, journaled.version)
 
     async def write_history(self, record: Record, extra: Mapping[str, Any]) -> None:
@@ -122,13 +126,19 @@ class Journal:
         """Return every record; those unchanged since the last survey are not read again."""
         changed = await self.documents.changed(ROTATIONS, self._stamps, now)
         for document in changed.documents:
-            path = StorePath(self.documents.subject(ROTATIONS, document.path))
-            self._known[document.path] = self._judge(path, document)
+            self._known[document.path] = self._judge(self._about(document.path), document)
         if changed.complete:
             for gone in set(self._known) - set(changed.stamps):
                 del self._known[gone]
         self._stamps = dict(changed.stamps)
         return Survey({j.path: j for j in self._known.values()}, changed.complete)
+
+    def _about(self, document: StorePath) -> StorePath:
+        """Return the path that a record is about; its own for a name that we never gave."""
+        try:
+            return StorePath(self.documents.subject(ROTATIONS, document))
+        except UnicodeError:
+            return document
 
     def _judge(self, path: StorePath, document: Document) -> Journaled:
         version = document.version

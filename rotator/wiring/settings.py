@@ -40,7 +40,7 @@ def read_config(file: Path, environ: Mapping[str, str]) -> Config:
     A relative file name is meant from the folder of the configuration, `~` is the
     home of the user.  Raises SetupError with the first problem.
     """
-    loaded = load(file, _settled_environ(environ), exchange_names())
+    loaded = check_config(file, _settled_environ(environ))
     return _settled(_sound(loaded), file.absolute().parent)
 
 
@@ -56,6 +56,11 @@ def read_config_or_defaults(file: Path, environ: Mapping[str, str]) -> Config:
 
 def check_config(file: Path, environ: Mapping[str, str]) -> Config | ConfigProblem:
     """Return the configuration as it is written, or the first thing wrong with it."""
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        cure = "Name the file with --config or ROTATOR_CONFIG, or write one: rotator config init"
+        return ConfigProblem(str(file), f"cannot be read ({error.strerror})", cure)
     return load(file, environ, exchange_names())
 
 

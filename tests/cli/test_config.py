@@ -10,7 +10,7 @@ import yaml
 
 from tests.cli.kit import process, rotator
 
-GOOD = "store: {local: {}}\nexchanges: {bybit: {proxy: 'http://me:canary@p.example:3128'}}\n"
+GOOD = "store: {local: {}}\nexchanges: {bybit: {proxy: 'http://me:mallard@p.example:3128'}}\n"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -46,13 +46,13 @@ def test_check(tmp_path: Path) -> None:
     [
         ("store: {local: {}}\nrotatoin: {}\n", "rotatoin", "Did you mean `rotation`?"),
         (
-            "store: {local: {}}\npolicies: {desk: {max_age: canary}}\n",
+            "store: {local: {}}\npolicies: {desk: {max_age: mallard}}\n",
             "policies.desk.max_age",
             "30d",
         ),
         ("store: {local: {}}\nexchanges: {bybitt: {}}\n", "exchanges.bybitt", "bybit"),
         (
-            "store: {local: {}}\nexchanges: {bybit: {proxy: 'socks5://canary@p.example:1'}}\n",
+            "store: {local: {}}\nexchanges: {bybit: {proxy: 'socks5://mallard@p.example:1'}}\n",
             "exchanges.bybit",
             "http://",
         ),
@@ -67,7 +67,7 @@ def test_a_wrong_configuration(tmp_path: Path, text: str, field: str, cure: str)
     assert (done.code, done.out) == (1, "")
     assert field in done.err
     assert cure in done.err
-    assert "canary" not in done.err
+    assert "mallard" not in done.err
     told = rotator("config", "check", "--config", file, "-o", "json")
     assert (told.code, told.json["ok"], told.json["problem"]["field"]) == (1, False, field)
 
@@ -101,7 +101,7 @@ def test_show(tmp_path: Path) -> None:
     for form in ("yaml", "json", "table"):
         shown = rotator("config", "show", "--config", file, "-o", form, env=env)
         assert (shown.code, shown.err) == (0, "")
-        assert "canary" not in shown.out
+        assert "mallard" not in shown.out
         assert "7" in shown.out
     text = rotator("config", "show", "--config", file, env=env).out
     assert yaml.safe_load(text)["rotation"]["in_flight"] == 7

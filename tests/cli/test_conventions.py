@@ -54,10 +54,11 @@ def test_every_command_chooses_a_form() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["store", "put", "--help"]])
 def test_help_is_fast(arguments: list[str]) -> None:
     """Help and version need less than half a second of the processor."""
+    bare = {name: value for name, value in CLEAN.items() if not name.startswith("COV")}
     spent = []
     for _ in range(3):
         before = os.times()
-        subprocess.run([*PROGRAM, *arguments], cwd=ROOT, env=CLEAN, check=True, capture_output=True)
+        subprocess.run([*PROGRAM, *arguments], cwd=ROOT, env=bare, check=True, capture_output=True)
         after = os.times()
         spent.append(after.children_user + after.children_system - _children(before))
     assert min(spent) < START_SECONDS

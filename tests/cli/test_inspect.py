@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.kit import Sandbox, process, rotator
+from tests.cli.kit import Sandbox, on_terminal, process, rotator
 from tests.servers.scripted import Asked, Reply, ScriptedServer
 
 FIELDS = [
@@ -282,3 +283,28 @@ def test_the_form_for_people(sandbox: Sandbox) -> None:
     done = rotator(*line, stdin=json.dumps(sandbox.key("binance")))
     rows = dict(row.split(maxsplit=1) for row in done.out.splitlines())
     assert (rows["validity"], rows["label"], rows["ip_restricted"]) == ("valid", "-", "yes")
+
+
+def test_the_list_for_people(sandbox: Sandbox) -> None:
+    """--keys without -o is a table, with a word where the list may not be complete."""
+    line = ("inspect", "bybit", "--base-url", sandbox.url("bybit"), "--keys")
+    listed = rotator(*line, stdin=json.dumps(sandbox.parent("bybit")))
+    assert listed.out.splitlines()[0].split()[0] == "KEY_ID"
+    assert sandbox.key("bybit")["api_key"] in listed.out
+    refused = rotator(*line, stdin=json.dumps(sandbox.key("bybit")))
+    assert "may not be complete" in refused.out
+
+
+def test_typed_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
+    """On a terminal the credential is asked for, and the secret does not appear."""
+    key = sandbox.key("bybit")
+    typed = [
+        ("api_key: ", f"{key['api_key']}\n"),
+        ("api_secret: ", f"{key['api_secret']}\n"),
+        ("none): ", "\n"),
+    ]
+    line = ("inspect", "bybit", "--base-url", sandbox.url("bybit"))
+    seen = on_terminal(*line, typed=typed, cwd=tmp_path, env={"NO_COLOR": "1"})
+    assert seen.code == 0
+    assert "desk0" in seen.text
+    assert key["api_secret"] not in seen.text

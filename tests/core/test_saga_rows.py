@@ -32,14 +32,14 @@ class Example:
     event: Event
     to: Phase
     saw: dict[str, Any] = field(default_factory=dict)
-    ctx: Context = Context(LATER)
+    ctx: Context = field(default_factory=lambda: Context(LATER))
 
 
 def example(
-    record: Record, event: Event, to: Phase, ctx: Context = Context(LATER), **saw: Any
+    record: Record, event: Event, to: Phase, ctx: Context | None = None, **saw: Any
 ) -> Example:
     """Build an example; `saw` names fields of `Seen`."""
-    return Example(record, event, to, saw, ctx)
+    return Example(record, event, to, saw, Context(LATER) if ctx is None else ctx)
 
 
 def resolve(answer: str, version: int) -> Context:

@@ -82,6 +82,7 @@ class Street(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(request.url.path)
+        self._clock.later(milliseconds=10)
         if self.down:
             raise httpx.ConnectError("refused", request=request)
         response = await self._inner.handle_async_request(request)

@@ -16,8 +16,8 @@ ODD = 'ca/na+ry "pass"\\wörd% 7&x=1'
 
 PEM = (
     "-----BEGIN PRIV" + "ATE KEY-----\n"
-    "canaryMC4CAQAwBQYDK2VwBCIEIHx0aGlzIGlz\n"
-    "canaryIG5vdCBhIGtleSBhdCBhbGwgcmVhbGx5\n"
+    "canaryMC4CAQAwBQYDK2Vw" + "BCIEIHx0aGlzIGlz\n"
+    "canaryIG5vdCBhIGtleSBh" + "dCBhbGwgcmVhbGx5\n"
     "-----END PRIV" + "ATE KEY-----\n"
 )
 

@@ -39,7 +39,8 @@ class VaultKv:
 
     async def list_folder(self, folder: StorePath) -> tuple[str, ...] | None:
         """Return the names in a folder, sub-folders ending in `/`; None if empty or absent."""
-        return await self._run(lambda: self._client.list_folder(folder))
+        bare = StorePath(folder.strip("/"))
+        return await self._run(lambda: self._client.list_folder(bare))
 
     async def walk(self, root: StorePath, skip: Sequence[StorePath]) -> Walk:
         """Return every path below `root`; a folder that cannot be listed is a fault."""

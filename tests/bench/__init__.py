@@ -1,0 +1,1 @@
+"""Measures the numbers that the project promises: `make bench`, `python -m tests.bench`."""

@@ -1,0 +1,100 @@
+"""The daemon is killed, or falls asleep, at each request that changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.processes.conftest import Build
+from tests.processes.crashes import Case, End, Plays
+from tests.processes.gate import Side
+from tests.processes.program import Sandbox
+from tests.processes.verdict import assert_done
+from tests.servers.vault_server import VaultServer
+
+pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
+
+CHANGES = (
+    "record CREATING",
+    "create",
+    "record STAGED",
+    "record VERIFIED",
+    "publish",
+    "record DRAINING",
+    "record REVOKING",
+    "retire",
+    "delete",
+    "record PROVING",
+    "record CLOSING",
+    "destroy",
+    "history",
+    "patch",
+    "record DONE",
+)
+"""Every request of an undisturbed rotation that changes anything, in order."""
+
+MAY_CREATE_TWICE = frozenset({"record CREATING", "create", "record STAGED"})
+"""Where a process that wakes up cannot know whether a key was created."""
+
+LATE = ("create", "record STAGED", "publish", "record DRAINING", "retire", "delete")
+OVERTAKEN = (
+    (Side.AFTER, "record CREATING"),
+    (Side.BEFORE, "create"),
+    (Side.AFTER, "create"),
+    (Side.BEFORE, "publish"),
+    (Side.AFTER, "publish"),
+    (Side.BEFORE, "retire"),
+    (Side.BEFORE, "delete"),
+)
+ASLEEP = (
+    (Side.AFTER, "record CREATING"),
+    (Side.AFTER, "create"),
+    (Side.AFTER, "glance record"),
+    (Side.BEFORE, "delete"),
+)
+
+
+def case(end: End, side: Side, label: str) -> Case:
+    """Return a case with as many creates as it may come to."""
+    return Case(end, side, label, creates=2 if label in MAY_CREATE_TWICE else 1)
+
+
+CASES = (
+    *(case(End.KILLED, side, label) for label in CHANGES for side in Side),
+    *(case(End.LATE, Side.BEFORE, label) for label in LATE),
+    *(case(End.OVERTAKEN, *where) for where in OVERTAKEN),
+    *(case(End.ASLEEP, *where) for where in ASLEEP),
+)
+
+
+@pytest.fixture(scope="module")
+def plays(
+    request: pytest.FixtureRequest,
+    vault: VaultServer,
+    sandbox: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Plays]:
+    """The cases that were asked for, all under way."""
+    asked = [getattr(item, "callspec", None) for item in request.session.items]
+    wanted = {spec.params.get("case") for spec in asked if spec is not None}
+    chosen = [one for one in CASES if one in wanted]
+    started = Plays(chosen, vault, sandbox, tmp_path_factory.mktemp("crashes"))
+    yield started
+    started.close()
+
+
+def test_a_rotation_crosses_these_boundaries(build: Build) -> None:
+    """An undisturbed rotation makes exactly the changes at which the others are killed."""
+    there = build()
+    assert there.once().ended() == 0, there.logs()
+    crossed = there.road.labels()
+    reads = {"glance path", "read path", "glance record", "read record", "inspect", "list"}
+    assert tuple(label for label in crossed if label not in reads) == CHANGES
+    assert_done(there)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_nothing_is_lost(case: Case, plays: Plays) -> None:
+    """Killed or asleep at a request, the rotation ends well: never zero, never lost, never told."""
+    plays.judge(case)
