@@ -10,14 +10,36 @@ from typing import Annotated
 import typer
 
 from rotator import __version__
-from rotator.cli import audit, config, inspect, run as run_command, sandbox, store
+from rotator.cli import (
+    act,
+    audit,
+    config,
+    demo,
+    inspect,
+    look,
+    run as run_command,
+    sandbox,
+    store,
+    strays,
+)
 from rotator.cli.commands import new_app
 from rotator.cli.failures import EXIT_CODES, FAILED, Failed, store_sentence
 from rotator.cli.output import put, say
 from rotator.core.outcome import StoreError
 from rotator.wiring import SetupError
 
-PARTS = (run_command, inspect, store, config, audit, sandbox)
+PARTS = (
+    demo,
+    run_command,
+    look,
+    act,
+    strays,
+    inspect,
+    store,
+    config,
+    audit,
+    sandbox,
+)
 """The modules of commands, in the order of the help; each has `add(app)`."""
 
 SUMMARY = (

@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rotator.cli.failures import Failed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 
 class Form(StrEnum):
@@ -43,7 +47,24 @@ class Fields:
     title: str = ""
 
 
-Block = Table | Fields | str
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A heading of a few words, and sentences that belong to it."""
+
+    heading: Sequence[object]
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Notes one below the other; `empty` is said where there are none."""
+
+    notes: Sequence[Note]
+    title: str = ""
+    empty: str = "none"
+
+
+Block = Table | Fields | Notes | str
 """What stands between two empty lines of the form for people."""
 
 Document = Mapping[str, Any]
@@ -70,6 +91,7 @@ STYLES: Final = {
 
 UNKNOWN: Final = "-"
 GAP: Final = "  "
+INDENT: Final = "    "
 
 
 def show(form: Form, document: Document, blocks: Callable[[], Iterable[Block]]) -> None:
@@ -131,6 +153,8 @@ def plain_text(block: Block) -> str:
         width = max((len(name) for name in block.rows), default=0)
         lines = [f"{name:<{width}}{GAP}{cell(value)}" for name, value in block.rows.items()]
         return _titled(block.title, lines)
+    if isinstance(block, Notes):
+        return _titled(block.title, list(_noted(block)) or [block.empty])
     if not block.rows:
         return _titled(block.title, [block.empty])
     rows = [[name.upper() for name in block.columns], *(map(cell, row) for row in block.rows)]
@@ -183,6 +207,31 @@ def _titled(title: str, lines: Sequence[str]) -> str:
     return "\n".join(([title] if title else []) + list(lines)) + "\n"
 
 
+def _noted(block: Notes) -> Iterable[str]:
+    for note in block.notes:
+        yield GAP.join(map(cell, note.heading))
+        for line in note.lines:
+            yield from _folded(clean(line))
+
+
+def _folded(line: str) -> list[str]:
+    """Return a line indented; on a terminal in as many lines as it needs."""
+    if not is_terminal(sys.stdout):
+        return [INDENT + line]
+    import shutil
+    import textwrap
+
+    width = max(40, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        line,
+        width,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -199,15 +248,36 @@ def _rich(blocks: Iterable[Block]) -> None:
     for number, block in enumerate(blocks):
         if number:
             console.print()
-        console.print(block if isinstance(block, str) else _rich_table(block))
+        if isinstance(block, Notes):
+            _rich_notes(console, block)
+        else:
+            console.print(block if isinstance(block, str) else _rich_table(block))
+
+
+def _rich_notes(console: Console, block: Notes) -> None:
+    from rich.text import Text
+
+    if block.title:
+        console.print(Text(block.title, style="italic"))
+    for note in block.notes:
+        first, *rest = map(_styled, note.heading)
+        console.print(Text(GAP).join((first, *rest)), soft_wrap=True)
+        for line in note.lines:
+            for part in _folded(clean(line)):
+                console.print(Text(part), soft_wrap=True)
+    if not block.notes:
+        console.print(Text(block.empty))
+
+
+def _styled(value: object) -> Text:
+    from rich.text import Text
+
+    shown = cell(value)
+    return Text(shown, style=STYLES.get(shown.lower(), ""))
 
 
 def _rich_table(block: Table | Fields) -> object:
     from rich import box, table, text
-
-    def styled(value: object) -> text.Text:
-        shown = cell(value)
-        return text.Text(shown, style=STYLES.get(shown.lower(), ""))
 
     titled = table.Table(
         box=box.SIMPLE_HEAD,
@@ -221,12 +291,12 @@ def _rich_table(block: Table | Fields) -> object:
         titled.add_column(style="dim")
         titled.add_column()
         for name, value in block.rows.items():
-            titled.add_row(name, styled(value))
+            titled.add_row(name, _styled(value))
         return titled
     if not block.rows:
         return text.Text(f"{block.title}\n{block.empty}" if block.title else block.empty)
     for name in block.columns:
         titled.add_column(name, overflow="fold")
     for row in block.rows:
-        titled.add_row(*map(styled, row))
+        titled.add_row(*map(_styled, row))
     return titled

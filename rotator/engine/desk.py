@@ -74,7 +74,7 @@ class Desk:
         self, *, force: bool = False, only: frozenset[CredentialName] | None = None
     ) -> Snapshot:
         """Run one pass, and take up what the journal holds; raises StoreError."""
-        began = self.clock.monotonic()
+        began, standstill = self.clock.monotonic(), self.passes.standstill()
         await self.watch.read()
         for record in self.rotations.records():
             if record.closed:
@@ -92,6 +92,8 @@ class Desk:
         self._tell(snapshot, seconds)
         self._tried.clear()
         await self._stand(acts=snapshot.acts)
+        if self.passes.standstill() != standstill:
+            self.rotations.reconsider()
         return snapshot
 
     async def _stand(self, *, acts: bool) -> None:

@@ -117,7 +117,7 @@ def _failure(value: object) -> Failure | None:
         return None
     words = (value.get("meaning"), *(_texts(value.get("candidates")) or ()))
     known = {meaning.value: meaning for meaning in Meaning}
-    meanings = tuple(known[w] if w in known else Meaning.OTHER for w in map(str, words))
+    meanings = tuple(known.get(str(word), Meaning.OTHER) for word in words)
     message, code = _text(value.get("message")) or "", _text(value.get("code")) or ""
     return Failure.of(
         meanings[0], message[:MAX_MESSAGE], code=code[:MAX_MESSAGE], candidates=meanings[1:]

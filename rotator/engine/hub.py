@@ -5,10 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from rotator.core.names import CredentialName, SigningKey
 from rotator.engine.clock import Clock
-from rotator.stores.inventory import Inventory, InventoryResult
+from rotator.stores.inventory import InventoryResult
+
+
+class Takes(Protocol):
+    """What takes inventories, one at a time."""
+
+    async def take(self) -> InventoryResult:
+        """Return a new inventory.  Raises StoreError."""
+        ...
+
+    def signing_key(self, name: CredentialName) -> SigningKey | None:
+        """Return a credential's key as the last inventory read it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,7 @@ class InventoryHub:
     A StoreError of an inventory goes to everyone who waited for it.
     """
 
-    def __init__(self, inventory: Inventory, clock: Clock) -> None:
+    def __init__(self, inventory: Takes, clock: Clock) -> None:
         self._inventory = inventory
         self._clock = clock
         self._flight: _Flight | None = None

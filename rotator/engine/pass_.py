@@ -42,7 +42,7 @@ class PassRunner:
 
     `raises` False leaves the epoch alone (`check` only looks).  `owed` says of a
     rotation why its deletion was refused.  Holds and commands are those that
-    `watch` last read.
+    `watch` last read.  `notes` are sentences that each of its snapshots carries.
     """
 
     epoch: Epoch
@@ -58,6 +58,7 @@ class PassRunner:
     breathe: Callable[[], Awaitable[None]]
     raises: bool = True
     owed: Owed = nothing_owed
+    notes: tuple[str, ...] = ()
     incidents: Incidents = field(default_factory=Incidents)
     latest: Snapshot | None = None
     accounts: tuple[Account, ...] = ()
@@ -80,13 +81,13 @@ class PassRunner:
         Raises StoreError if the inventory or the journal cannot be read at all.
         """
         async with self._one:
-            return await self._run(force, only)
+            return await self._run(force=force, only=only)
 
-    async def _run(self, force: bool, only: frozenset[CredentialName] | None) -> Snapshot:
-        problems = await self._stand()
+    async def _run(self, *, force: bool, only: frozenset[CredentialName] | None) -> Snapshot:
+        problems = [*self.notes, *await self._stand()]
         await self.facts.load()
         gathered = Gathered(await self.hub.take(), problems=problems)
-        await self._look(gathered, force, only or frozenset())
+        await self._look(gathered, force=force, only=only or frozenset())
         self.accounts = await accounts_in(gathered.taken.result, self.looks, self.breathe)
         async with self.listings.turn:
             await self.listings.refresh(_of(self.accounts, only), force=force)
@@ -125,7 +126,7 @@ class PassRunner:
     # looking
 
     async def _look(
-        self, gathered: Gathered, force: bool, only: frozenset[CredentialName]
+        self, gathered: Gathered, *, force: bool, only: frozenset[CredentialName]
     ) -> None:
         entries = gathered.taken.result.entries
         await gathered.index(self.breathe)
@@ -244,6 +245,8 @@ class PassRunner:
 
     def standstill(self) -> str | None:
         """Say why nothing may be deleted or opened anywhere now; None if it may."""
+        if self.latest is None:
+            return "the first look at all keys is not over yet"
         if not isinstance(self._standing, Going):
             return "the store may have been restored from a backup"
         return self.incidents.sentence()

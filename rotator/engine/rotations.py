@@ -88,6 +88,12 @@ class Rotations:
         for path in [p for p, s in self.stands.items() if not _is_open(s) and p not in self._tasks]:
             del self.stands[path]
 
+    def reconsider(self) -> None:
+        """Let every driver look again: what stood in the way of all is there, or gone."""
+        for path in self._tasks:
+            self.stands[path].stay = None
+        self.tools.watch.wake()
+
     def drives(self, path: StorePath) -> bool:
         """Say whether a driver of this path runs here."""
         return path in self._tasks

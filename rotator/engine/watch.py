@@ -176,7 +176,7 @@ class Watch:
         self._taken[folder] = number
         if self._stamps.get(folder, {}) != changed.stamps:
             self._stamps[folder] = changed.stamps
-            self._signal()
+            self.wake()
         return changed
 
     def _subject(self, folder: str, document: StorePath) -> CredentialName | None:
@@ -189,10 +189,10 @@ class Watch:
     def _judge_fault(self, fault: str | None) -> None:
         if fault != self.fault:
             self.fault = fault
-            self._signal()
+            self.wake()
 
-    def _signal(self) -> None:
-        """Wake those who wait: what people ask has changed."""
+    def wake(self) -> None:
+        """Wake those who wait: what people ask, or what a pass found, has changed."""
         self.changed.set()
         self.changed = asyncio.Event()
 

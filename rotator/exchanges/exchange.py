@@ -115,6 +115,7 @@ class Exchange:
         except ValueError as error:
             raise SettingsError(f"exchanges.{profile.name}: {error}") from None
         self._adapter = entry.build(self._transport, clocks.sign)
+        self._issuer = self._adapter if isinstance(self._adapter, Issuer) else None
 
     @property
     def name(self) -> ExchangeName:
@@ -134,7 +135,7 @@ class Exchange:
     @property
     def issuer(self) -> Issuer | None:
         """The adapter as an issuer, None if it cannot create keys."""
-        return self._adapter if isinstance(self._adapter, Issuer) else None
+        return self._issuer
 
     @property
     def clock_offset(self) -> timedelta | None:

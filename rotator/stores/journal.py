@@ -7,6 +7,7 @@ record that is deleted or does not decode counts as open: somebody must look.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,6 +74,7 @@ class Journal:
     sealer: Sealer | None
     _stamps: dict[StorePath, Stamp] = field(default_factory=dict)
     _known: dict[StorePath, Journaled] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self, path: StorePath) -> Journaled:
         """Return the record of a path by one request."""
@@ -124,6 +126,10 @@ class Journal:
 
     async def survey(self, now: datetime) -> Survey:
         """Return every record; those unchanged since the last survey are not read again."""
+        async with self._turn:
+            return await self._survey(now)
+
+    async def _survey(self, now: datetime) -> Survey:
         changed = await self.documents.changed(ROTATIONS, self._stamps, now)
         for document in changed.documents:
             self._known[document.path] = self._judge(self._about(document.path), document)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from rotator import __version__
 from rotator.config import Config
+from rotator.core.names import CredentialName
 from rotator.core.outcome import StoreError
 from rotator.engine.clock import Clock, SystemClock
 from rotator.engine.daemon import Daemon, Every
@@ -20,6 +21,7 @@ from rotator.engine.desk import Desk
 from rotator.engine.lease import FileLease, Lease, NoLease
 from rotator.engine.once import run_once
 from rotator.engine.reports import Document
+from rotator.engine.snapshot import Snapshot
 from rotator.observe import events, log
 from rotator.observe.exposition import CONTENT_TYPE
 from rotator.observe.metrics import Metrics
@@ -87,18 +89,37 @@ def _taken(lease: Lease, config: Config) -> bool:
         raise SetupError(f"lease.file: {config.lease.file}: {error.strerror}") from None
 
 
-async def look(config: Config, environ: Mapping[str, str], logs: BinaryIO, *, force: bool) -> Desk:
-    """Return a desk after one pass that only looked; the caller closes it."""
+async def look(
+    config: Config,
+    environ: Mapping[str, str],
+    logs: BinaryIO,
+    *,
+    force: bool,
+    recall: bool = False,
+    only: frozenset[CredentialName] | None = None,
+) -> tuple[Desk, Snapshot]:
+    """Return a desk and what its one pass, which only looked, saw; the caller closes it.
+
+    `force` looks at every key.  `recall` goes by what the store remembers, and asks
+    only about keys of which it remembers nothing; `only` as for a pass.
+    """
     clock = SystemClock()
     redactor = prepared(logs, clock, "warning")
-    around = Surroundings(config, environ, clock, redactor, new_metrics(config), looks_only=True)
+    around = Surroundings(
+        config,
+        environ,
+        clock,
+        redactor,
+        new_metrics(config),
+        looks_only=True,
+        recalls=recall,
+    )
     desk = await open_desk(around)
     try:
-        await desk.look(force=force)
+        return desk, await desk.look(force=force, only=only)
     except BaseException:
         await desk.close()
         raise
-    return desk
 
 
 async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: BinaryIO) -> int:

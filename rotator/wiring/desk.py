@@ -8,13 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from rotator import __version__
 from rotator.config import Config, limits, policies, rules
 from rotator.core.credentials import RuleBook
 from rotator.core.facts import Credential
 from rotator.core.liveness import Liveness
-from rotator.core.names import CredentialName, ExchangeName, SigningKey, StorePath
+from rotator.core.names import (
+    CredentialName,
+    ExchangeName,
+    Fingerprint,
+    SigningKey,
+    StorePath,
+)
 from rotator.core.outcome import StoreDenied
 from rotator.core.schedule import Paths
 from rotator.engine.clock import Clock
@@ -44,22 +51,35 @@ from rotator.observe.metrics import Metrics
 from rotator.observe.redact import Redactor
 from rotator.observe.render import PerCredential
 from rotator.observe.wrap import exchange_answers, store_requests
+from rotator.stores.cipher import KEY_BYTES
 from rotator.stores.documents import Documents
 from rotator.stores.epoch import Anchor, Epoch, FileAnchor, default_anchor_file
 from rotator.stores.fingerprints import Fingerprints
 from rotator.stores.inventory import Inventory
 from rotator.stores.journal import Journal
-from rotator.stores.port import KvStore
+from rotator.stores.port import KvStore, Metadata
 from rotator.stores.preflight import Preflight
 from rotator.stores.publisher import Publisher
 from rotator.stores.sealing import Sealer, load_fingerprints, load_sealer
+from rotator.stores.shelf import Shelf
+from rotator.wiring import SetupError
 from rotator.wiring.exchanges import open_exchange_for
 from rotator.wiring.stores import open_store
+
+BLIND: Final = (
+    "this login may not read the keys' values: validity and facts are as the daemon last saw "
+    "them, and unknown for a path written since"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an instance gets from its process."""
+    """What an instance gets from its process.
+
+    `looks_only` changes nothing anywhere, not even its own state documents.
+    `recalls` takes what the store remembers of a key for a look at it, and then
+    does without values where the login may not read them.
+    """
 
     config: Config
     environ: Mapping[str, str]
@@ -68,6 +88,7 @@ class Surroundings:
     metrics: Metrics
     armed_since: datetime | None = None
     looks_only: bool = False
+    recalls: bool = False
 
 
 def new_metrics(config: Config) -> Metrics:
@@ -100,6 +121,8 @@ class _Parts:
     journal: Journal
     watch: Watch
     marks: Fingerprints
+    facts: FactsMemory
+    blind: bool
 
 
 @dataclass(slots=True)
@@ -112,14 +135,18 @@ class _Builder:
         state = StorePath(config.store.state.strip("/"))
         documents = Documents(self.kv, state)
         await self.kv.mount_limits(state)
-        marks = await load_fingerprints(documents)
+        marks, blind = await self._marks(documents)
+        facts = FactsMemory(
+            documents, clock, self._breathe, writes=not self.around.looks_only
+        )
         sealer = await self._sealer(documents)
         journal = Journal(documents, sealer)
-        hub = InventoryHub(self._inventory(marks, state), clock)
+        inventory = self._shelf(facts, state) if blind else self._inventory(marks, state)
+        hub = InventoryHub(inventory, clock)
         houses = Houses(self._open_exchange)
         watch = Watch(documents, clock)
         telling = self._telling()
-        parts = _Parts(documents, hub, houses, journal, watch, marks)
+        parts = _Parts(documents, hub, houses, journal, watch, marks, facts, blind)
         passes = self._passes(parts)
         publisher = Publisher(self.kv, marks)
         desk: Desk | None = None
@@ -189,6 +216,34 @@ class _Builder:
         except StoreDenied:
             return None
 
+    async def _marks(self, documents: Documents) -> tuple[Fingerprints, bool]:
+        """Return the fingerprints, and whether this login must do without values."""
+        if not self.around.looks_only:
+            return await load_fingerprints(documents), False
+        try:
+            made = (await documents.read(documents.pepper)).exists
+        except StoreDenied as denied:
+            if not self.around.recalls:
+                raise SetupError(
+                    f"{denied}: this command must read the keys, and this login may not. "
+                    "Use the daemon's login, or: rotator status"
+                ) from None
+            return Fingerprints(secrets.token_bytes(KEY_BYTES)), True
+        if made:
+            return await load_fingerprints(documents), False
+        return Fingerprints(secrets.token_bytes(KEY_BYTES)), False
+
+    def _shelf(self, facts: FactsMemory, state: StorePath) -> Shelf:
+        config = self.around.config
+        return Shelf(
+            self.kv,
+            [StorePath(p.strip("/")) for p in config.store.paths],
+            state,
+            RuleBook(rules(config)),
+            self.around.clock.now,
+            lambda credential, metadata: _remembered_mark(facts, credential, metadata),
+        )
+
     def _inventory(self, marks: Fingerprints, state: StorePath) -> Inventory:
         config = self.around.config
         return Inventory(
@@ -226,12 +281,20 @@ class _Builder:
 
     def _passes(self, parts: _Parts) -> PassRunner:
         clock, every = self.around.clock, self.around.config.every
-        facts = FactsMemory(parts.documents, clock, self._breathe)
+        facts = parts.facts
         keys = _SigningKeys(parts.hub, self.around.redactor)
         return PassRunner(
-            epoch=Epoch(parts.documents, self._anchor(parts.documents.prefix)),
+            epoch=Epoch(parts.documents, self._anchor(parts)),
             hub=parts.hub,
-            looks=Looks(parts.houses, keys, facts, clock, self._breathe, every.inspect),
+            looks=Looks(
+                parts.houses,
+                keys,
+                facts,
+                clock,
+                self._breathe,
+                every.inspect,
+                recalls=self.around.recalls,
+            ),
             listings=Listings(
                 parts.houses, keys, parts.journal, parts.marks, clock, self._breathe, every.tidy
             ),
@@ -243,6 +306,7 @@ class _Builder:
             clock=clock,
             breathe=self._breathe,
             raises=not self.around.looks_only,
+            notes=(BLIND,) if parts.blind else (),
         )
 
     def _settings(self, state: StorePath) -> Settings:
@@ -256,13 +320,32 @@ class _Builder:
             armed_since=self.around.armed_since,
         )
 
-    def _anchor(self, state: StorePath) -> Anchor:
-        store = self.around.config.store
-        if store.anchor.file is not None:
-            return FileAnchor(Path(store.anchor.file))
-        local = store.local.file if store.local is not None else ""
-        name = store.vault.address if store.vault is not None else local
-        return FileAnchor(default_anchor_file(self.around.environ, name, state))
+    def _anchor(self, parts: _Parts) -> Anchor:
+        if parts.blind:
+            return _Elsewhere()
+        return anchor_of(self.around.config, self.around.environ)
+
+
+def anchor_of(config: Config, environ: Mapping[str, str]) -> FileAnchor:
+    """Return the anchor of the configured store."""
+    store = config.store
+    if store.anchor.file is not None:
+        return FileAnchor(Path(store.anchor.file))
+    local = store.local.file if store.local is not None else ""
+    name = store.vault.address if store.vault is not None else local
+    return FileAnchor(default_anchor_file(environ, name, StorePath(store.state.strip("/"))))
+
+
+class _Elsewhere:
+    """The anchor on a person's machine: it lies with the daemon, who judges by it."""
+
+    async def read(self) -> int | None:
+        """Return the number that every store has reached."""
+        return 0
+
+    async def raise_to(self, number: int) -> None:
+        """Keep nothing."""
+        del number
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +377,16 @@ class _Probing:
         parent = self.tools.signing_key(credential.parent)
         witness = Witness(parent, credential.account, may_list=parent is not None)
         return (await Prober(house, self.tools.clock).probe(state.key, witness)).liveness
+
+
+def _remembered_mark(
+    facts: FactsMemory, credential: Credential, metadata: Metadata
+) -> Fingerprint | None:
+    """Return the key that the daemon has seen at a path since it was last written."""
+    told, current = facts.remembered(credential.name), metadata.version(metadata.current)
+    if told is None or told.seen_at is None or current is None:
+        return None
+    return told.key_fp if told.seen_at >= current.created_at else None
 
 
 def _age_is_ours(credential: Credential) -> bool:

@@ -92,6 +92,10 @@ class Filler:
         self._send(f"{mount}/data/{name}", {"data": data})
         self._send(f"{mount}/metadata/{name}", {"custom_metadata": custom})
 
+    def document(self, mount: str, name: str, data: dict[str, Any]) -> None:
+        """Put a document, as a person does with `vault kv put`."""
+        self._send(f"{mount}/data/{name}", {"data": data})
+
     def each(self, work: Callable[[T], None], items: Iterable[T]) -> None:
         """Do the work for every item, side by side."""
         with ThreadPoolExecutor(THREADS) as threads:

@@ -324,7 +324,7 @@ def test_acked_takes_consumers_the_last_use_or_a_person() -> None:
     late = replace(ALIVE, last_used_at=T0)
     ways = [
         (Context(LATER, acks=frozenset({"bot"})), None, "every consumer"),
-        (Context(LATER), used, "saw the old key last at 2026-01-04T23:59:59Z"),
+        (Context(LATER), used, "last used at 2026-01-04T23:59:59Z"),
         (Context(LATER, order=order("complete", 2)), late, "complete by ann"),
     ]
     for ctx, old, proof in ways:

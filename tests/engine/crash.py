@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -156,7 +157,7 @@ class GatedWire(httpx.AsyncBaseTransport):
 def boundaries(calls: list[Call], mode: Mode, since: str) -> list[int]:
     """Return the calls at which a story can end differently, from a phase on.
 
-    Of what a wait repeats, the first and the last.  Who dies between two calls
+    Of what a wait repeats, the first, of changes also the last.  Who dies between two calls
     that change nothing leaves the same world, so a death is tried at every call
     that changes something, and a lost answer at every call.
     """
@@ -165,22 +166,32 @@ def boundaries(calls: list[Call], mode: Mode, since: str) -> list[int]:
     for place, call in enumerate(calls[start:], start + 1):
         if mode is Mode.LOST or call.verb in CHANGES:
             places.setdefault(call, []).append(place)
-    return sorted({at for found in places.values() for at in (found[0], found[-1])})
+    return sorted(
+        {
+            at
+            for call, found in places.items()
+            for at in (found[0], found[-1] if call.verb in CHANGES else found[0])
+        }
+    )
 
 
 @dataclass
 class Story:
     """A rotation and what happens around it.
 
-    `happenings` are done once, at the first call that finds the record in the
-    phase; `answers` are given to the questions in turn.
+    `happenings` are done once, after the `at_call`th call that leaves the record
+    in the phase; `answers` are given to the questions in turn, and `on_lost` to a
+    record that is deleted or destroyed.
     """
 
     policy: dict[str, Any] = field(default_factory=dict)
     before: Callable[[World], None] = nothing
     happenings: dict[str, Callable[[World], None]] = field(default_factory=dict)
+    at_call: int = 1
     answers: list[Callable[[World], None]] = field(default_factory=list)
-    ends: State = State.CLOSED
+    on_lost: Callable[[World], None] | None = None
+    on_held: Callable[[World], None] = nothing
+    reopens: bool = True
 
 
 @dataclass
@@ -190,6 +201,7 @@ class Play:
     world: World
     story: Story
     done: set[str] = field(default_factory=set)
+    calls_in: Counter[str] = field(default_factory=Counter)
     secrets: set[str] = field(default_factory=set)
     given: int = 0
     lives: int = 0
@@ -198,7 +210,8 @@ class Play:
     def look(self, world: World) -> None:
         """Be the consumer, the exchange's own hand and the other people, at one instant."""
         phase = world.phase
-        if phase in self.story.happenings and phase not in self.done:
+        self.calls_in[phase] += 1
+        if phase in self.story.happenings and self.calls_in[phase] == self.story.at_call:
             self.done.add(phase)
             self.story.happenings[phase](world)
         consume(world)
@@ -226,7 +239,7 @@ class Play:
         watch = rig.tools.watch
 
         async def tick() -> None:
-            if watch.fault is not None:
+            if watch.fault is not None or watch.holds:
                 await watch.read()
 
         await watch.read()
@@ -235,7 +248,12 @@ class Play:
         if found.state is State.CLOSED:
             return True
         opened = None
+        if found.state in (State.DELETED, State.DESTROYED) and self.story.on_lost is not None:
+            self.story.on_lost(self.world)
+            await watch.read()
         if found.state is State.ABSENT:
+            if self.lives > 1 and not self.story.reopens:
+                return True
             opened = await rig.open(**self.story.policy)
             if isinstance(opened, NotOpened):
                 self.world.clock.pass_(1.0)
@@ -246,6 +264,8 @@ class Play:
             if stay.event is Event.ASKED:
                 asked.append(record.question)
                 rig.stop.set()
+            elif stay.event is Event.HELD:
+                self.story.on_held(self.world)
 
         rig.heard.on_stay = on_stay
         await rig.driver(opened).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,9 +105,7 @@ class Estate:
     anchor: str = "anchor"
 
     def __post_init__(self) -> None:
-        self.world = new_world(
-            self.clock.now, limits=False, entropy=random.Random(1).randbytes
-        )
+        self.world = new_world(self.clock.now, limits=False, entropy=random.Random(1).randbytes)
         ledger = self.world.exchanges["bybit"].ledger
         ledger.open_account(MASTER_ID, None)
         for sub in SUBS:
@@ -262,10 +260,12 @@ class Estate:
 
 
 def desk_path(number: int) -> StorePath:
+    """Return the path of a desk."""
     return StorePath(f"secret/trading/bybit/desk{number}")
 
 
 def name(number: int) -> CredentialName:
+    """Return the name of a desk's credential."""
     return CredentialName(desk_path(number))
 
 
@@ -275,6 +275,7 @@ def codes(snapshot: Snapshot, of: str | None = None) -> set[Code]:
 
 
 def validity(snapshot: Snapshot, of: CredentialName) -> Validity | None:
+    """Return what the last look at a credential came to."""
     return snapshot.by_name[of].judgement.validity
 
 
@@ -337,7 +338,3 @@ def play(tmp_path: Path, scenario: Play, **settings: Any) -> None:
             await kv.close()
 
     asyncio.run(run())
-
-
-def ids(keys: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {key["api_key"] for key in keys}

@@ -152,6 +152,7 @@ class World:
     kv: DirectKv
     people: DirectKv
     address: str = HOME
+    consumer: str = HOME
     rotations: int = 0
     excused: set[str] = field(default_factory=set)
 
@@ -270,7 +271,7 @@ class World:
             b"x-bapi-sign": hmac_hex(dict(fields), payload).encode(),
         }
         request = Request(
-            "GET", "/v5/user/query-api", b"", headers, b"", self.address, self.desk.time.real
+            "GET", "/v5/user/query-api", b"", headers, b"", self.consumer, self.desk.time.real
         )
         return b'"retCode":0,' in self.desk.world.exchanges["bybit"].costume.answer(request).body
 

@@ -78,10 +78,12 @@ def test_a_spoilt_document_is_no_error(data: st.DataObject) -> None:
 
 
 def puts(estate: Estate) -> int:
+    """Count the facts written so far."""
     return sum(1 for op, args in estate.front.asked if op == "write" and "/facts/" in args[0])
 
 
 def noted(facts: KeyFacts, mark: Fingerprint = PRINT) -> list[Noted]:
+    """Return what a look has told of a desk."""
     return [Noted(name(0), mark, facts)]
 
 

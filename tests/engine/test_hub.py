@@ -13,6 +13,7 @@ from tests.engine.estate import Estate, play
 
 
 def walks(estate: Estate) -> int:
+    """Count the walks of the credentials' paths so far."""
     return sum(1 for name, args in estate.front.asked if name == "walk" and "trading" in args[0])
 
 

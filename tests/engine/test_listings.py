@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from rotator.core.findings import Code
+from rotator.core.outcome import StoreDenied
 from rotator.core.record import Phase
 from rotator.core.strays import Kind
 from rotator.engine.reports import strays_document
@@ -106,14 +107,9 @@ def test_a_key_that_was_stored_after_the_inventory_is_not_foreign(tmp_path: Path
         await estate.desk(0)
         await estate.run()
         late = estate.key(SUBS[0], "late")
-        real = estate.listings.refresh
-
-        async def store_meanwhile() -> None:
-            await estate.store(desk_path(5), late, exchange="bybit")
-
         taken = await estate.hub.take()
-        await store_meanwhile()
-        await real(estate.runner.accounts, force=True)
+        await estate.store(desk_path(5), late, exchange="bybit")
+        await estate.listings.refresh(estate.runner.accounts, force=True)
         assert await estate.listings.sort(taken, {})
         assert kinds(estate)["late"] is Kind.FOREIGN
         estate.clock.later(hours=1)
@@ -190,7 +186,14 @@ def test_a_parent_that_is_not_there_is_missing_only_if_all_was_read(tmp_path: Pa
 
     async def scenario(estate: Estate) -> None:
         await estate.desk(0, age=timedelta(days=200))
+        assert Code.PARENT_MISSING in codes(await estate.run(), name(0))
+        await estate.kv.write(desk_path(9), {"note": "n"}, 0)
+        estate.front.bulk = False
+        estate.front.refuse = lambda op, args: (
+            StoreDenied("denied") if op == "read" and args[0] == desk_path(9) else None
+        )
         snapshot = await estate.run()
-        assert Code.PARENT_MISSING in codes(snapshot, name(0))
+        assert not snapshot.complete
+        assert Code.PARENT_MISSING not in codes(snapshot, name(0))
 
     play(tmp_path, scenario)

@@ -110,7 +110,9 @@ def test_what_no_record_proves_is_never_touched(tmp_path: Path) -> None:
         await estate.master()
         await estate.desk(0)
         await estate.run()
-        others = [estate.key(SUBS[0], label) for label in ("stranger", "rkzzzzzzzz1", "rkzzzzzzzz2")]
+        others = [
+            estate.key(SUBS[0], label) for label in ("stranger", "rkzzzzzzzz1", "rkzzzzzzzz2")
+        ]
         done = estate.key(SUBS[0], "rkabcdefgh1")
         past = record(estate.clock.now(), phase=Phase.DONE, new=done["api_key"])
         await estate.journal.write(past, 0)

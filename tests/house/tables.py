@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from rotator.core.saga.table import as_markdown
@@ -69,8 +68,9 @@ def rendered(text: str) -> str:
     """Return README's text with every table as the code gives it now."""
     for name, table in TABLES.items():
         block = f"<!-- {name} -->\n{table().strip()}\n<!-- /{name} -->"
-        pattern = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)
-        text = pattern.sub(lambda _, block=block: block, text)
+        start, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, _, end = rest.partition(f"<!-- /{name} -->")
+        text = start + block + end
     return text
 
 

@@ -15,7 +15,7 @@ from tests.processes.program import Program, Sandbox
 from tests.processes.verdict import assert_done, leaks
 from tests.servers.vault_server import VaultServer
 
-AT_ONCE = 5
+AT_ONCE = 4
 """Cases played side by side: they mostly wait."""
 
 SLEEP_SECONDS = 6.2
@@ -55,7 +55,7 @@ def play(case: Case, server: VaultServer, sandbox: Sandbox, folder: Path) -> Non
         stop = Stop(case.label, case.side, case.count)
         there.road.stop_at(stop)
         first = there.daemon()
-        assert stop.reached.wait(40), f"the request never came: {there.road.labels()}\n{first.log()}"
+        assert stop.reached.wait(40), f"it never came: {there.road.labels()}\n{first.log()}"
         consumer.look()
         last = _meets(case, there, first, stop)
         there.wait_for_phase("DONE")

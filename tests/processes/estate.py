@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -54,10 +55,8 @@ class Vault:
 
     def login(self, folder: Path, role: str = "rotate") -> dict[str, str]:
         """Make an approle with one of the roles; return the `auth:` of a configuration."""
-        try:
+        with contextlib.suppress(VaultRefused):  # it is enabled already
             self.server.enable_auth("approle")
-        except VaultRefused:  # it is enabled already
-            pass
         name = f"{self.mount}-{role}"
         role_id, secret_id = self.server.approle(name, token_policies=[name], token_ttl="1h")
         files = {"role_id_file": role_id, "secret_id_file": secret_id}
@@ -142,6 +141,7 @@ class Estate:
     armed: bool = True
     road: Road = field(default_factory=Road)
     canaries: set[str] = field(default_factory=set, repr=False)
+    tokens: set[str] = field(default_factory=set, repr=False)
     programs: list[Program] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
 
@@ -220,6 +220,7 @@ class Estate:
             "policies": {"desk": policy},
             "rotation": {"armed": [self.path] if self.armed else [], "spread_backlog": "0s"},
             "exchanges": {"bybit": {"base_url": self.gates[1].address, "share": None}},
+            "every": {"inventory": "5s"},
             "serve": {"listen": "127.0.0.1:0"},
             "audit": {"file": str(self.folder / "audit.jsonl")},
             **self.settings,
@@ -228,6 +229,13 @@ class Estate:
     def write_config(self) -> None:
         """Write the configuration as `document` has it now."""
         self.config.write_text(yaml.safe_dump(self.document))
+
+    def instance(self, name: str) -> Path:
+        """Write the configuration of a further instance, which keeps an audit of its own."""
+        file = self.folder / f"{name}.yaml"
+        audit = {"file": str(self.folder / f"audit-{name}.jsonl")}
+        file.write_text(yaml.safe_dump({**self.document, "audit": audit}))
+        return file
 
     # who works on it
 
@@ -247,7 +255,7 @@ class Estate:
 
     def _program(self, kind: str, *arguments: str, **options: Any) -> Program:
         name = f"{kind}{len(self.programs)}"
-        line = (*arguments, "--config", str(self.config))
+        line = (*arguments, "--config", str(options.pop("config", self.config)))
         program = Program(self.folder, name, *line, **options)
         self.programs.append(program)
         return program
@@ -342,6 +350,7 @@ class Estate:
     def _hears_vault(self, asked: Asked, told: Told) -> None:
         token = dict(asked.headers).get("X-Vault-Token")
         if token:
+            self.tokens.add(token)
             self.canaries.add(token)
 
     def _hears_exchange(self, asked: Asked, told: Told) -> None:

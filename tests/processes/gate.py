@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -98,6 +99,14 @@ Named = Callable[[Asked], str | None]
 Heard = Callable[[Asked, Told], None]
 """Is told of every request and its answer."""
 
+Changed = Callable[[Told], Told]
+"""Makes another answer of an answer."""
+
+
+def as_it_is(told: Told) -> Told:
+    """Leave an answer as it is."""
+    return told
+
 
 class Road:
     """The requests of one process to all its servers, in the order of their coming."""
@@ -135,14 +144,30 @@ class Road:
             return stop
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Takes it calmly when a process dies in the middle of a request."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.gate = gate
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of broken connections."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Gate:
     """Forwards HTTP to one server; requests that a road stops wait here."""
 
     def __init__(self, target: str, road: Road, named: Named, heard: Heard) -> None:
         self._target = urlsplit(target).netloc
         self.road, self.named, self.heard = road, named, heard
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self.changed: Changed = as_it_is
+        self._server = QuietServer(self)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -166,7 +191,7 @@ class Gate:
         self.heard(asked, told)
         if stop is not None and stop.side is Side.AFTER and stop.wait() is Fate.LOST:
             return None
-        return told
+        return self.changed(told)
 
 
 def _sent(asked: Asked, behind: http.client.HTTPConnection) -> Told:
@@ -176,53 +201,55 @@ def _sent(asked: Asked, behind: http.client.HTTPConnection) -> Told:
     return Told(answer.status, tuple(answer.getheaders()), answer.read())
 
 
-def _handler(gate: Gate) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
+class Handler(BaseHTTPRequestHandler):
+    """Takes the requests of one connection through a gate."""
 
-        def setup(self) -> None:
-            super().setup()
-            self.behind = gate.connection()
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: QuietServer
 
-        def finish(self) -> None:
-            self.behind.close()
+    def setup(self) -> None:
+        """Open the connection behind the gate as well."""
+        super().setup()
+        self.behind = self.server.gate.connection()
+
+    def finish(self) -> None:
+        """Close both."""
+        self.behind.close()
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def serve(self) -> None:
+        """Bring one request across, and its answer back."""
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        asked = Asked(self.command, self.path, tuple(self.headers.items()), body)
+        try:
+            told = self.server.gate.cross(asked, self.behind)
+        except (OSError, http.client.HTTPException):
+            told = None
+        self.close_connection = told is None
+        if told is not None:
             with contextlib.suppress(OSError):
-                super().finish()
+                self.answer(told)
 
-        def log_message(self, *_: Any) -> None:
-            return
+    def answer(self, told: Told) -> None:
+        """Send an answer on."""
+        self.send_response_only(told.status)
+        for name, value in told.headers:
+            if name.lower() not in HOP:
+                self.send_header(name, value)
+        if told.status != 204:
+            self.send_header("Content-Length", str(len(told.body)))
+        self.end_headers()
+        self.wfile.write(told.body)
+        self.wfile.flush()
 
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length", "0"))
-            asked = Asked(
-                self.command, self.path, tuple(self.headers.items()), self.rfile.read(length)
-            )
-            try:
-                told = gate.cross(asked, self.behind)
-            except (OSError, http.client.HTTPException):
-                told = None
-            self.close_connection = told is None
-            if told is None:
-                return
-            with contextlib.suppress(OSError):
-                self._answer(told)
-
-        def _answer(self, told: Told) -> None:
-            self.send_response_only(told.status)
-            for name, value in told.headers:
-                if name.lower() not in HOP:
-                    self.send_header(name, value)
-            if told.status != 204:
-                self.send_header("Content-Length", str(len(told.body)))
-            self.end_headers()
-            self.wfile.write(told.body)
-            self.wfile.flush()
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = _serve  # noqa: N815
-
-    return Handler
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = serve  # noqa: N815
 
 
 def _object(body: bytes) -> dict[str, Any]:

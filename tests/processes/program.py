@@ -17,6 +17,7 @@ import urllib3
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 50.0
 POLL_SECONDS = 0.03
+ROTATOR = ("-m", "rotator")
 
 HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(total=10), maxsize=8)
 
@@ -42,12 +43,13 @@ def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE_SE
 class Program:
     """One process of `rotator ...`; its streams go to files in `folder`."""
 
-    def __init__(self, folder: Path, name: str, *arguments: str, prefix: tuple[str, ...] = ()):
+    def __init__(
+        self, folder: Path, name: str, *arguments: str, program: tuple[str, ...] = ROTATOR
+    ) -> None:
         self.out_file, self.log_file = folder / f"{name}.out", folder / f"{name}.log"
-        command = [*prefix, sys.executable, "-m", "rotator", *arguments]
         with self.out_file.open("ab") as out, self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [sys.executable, *program, *arguments],
                 cwd=folder,
                 env=surroundings(folder),
                 stdin=subprocess.DEVNULL,
@@ -131,11 +133,8 @@ class Program:
 
 
 def _lines(text: str) -> list[dict[str, Any]]:
-    found = []
-    for line in text.splitlines():
-        if line.startswith("{") and line.endswith("}"):
-            found.append(dict(json.loads(line)))
-    return found
+    whole = [line for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
+    return [dict(json.loads(line)) for line in whole]
 
 
 class Sandbox:

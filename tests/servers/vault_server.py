@@ -64,7 +64,7 @@ class VaultServer:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         ca = {"ca_certs": str(self.tls.ca_file)} if self.tls else {}
-        self._http = urllib3.PoolManager(retries=False, **ca)  # type: ignore[arg-type]
+        self._http = urllib3.PoolManager(retries=False, maxsize=8, **ca)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:

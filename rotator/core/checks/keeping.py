@@ -33,9 +33,9 @@ def _on_list(code: Code) -> Check:
     """Return the check that tells the listed keys of one code."""
 
     def check(case: Case) -> Iterator[Said]:
-        page = keys_page(case.context.traits)
         for key in case.context.listed:
             if key.code is code:
+                page = keys_page(case.context.traits)
                 yield Said(_tell(key), LISTED_CURES[code].format(page=page))
 
     return check

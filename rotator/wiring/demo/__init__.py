@@ -6,9 +6,8 @@ as `rotator status` does.
 
 from __future__ import annotations
 
-from rotator.wiring.demo.play import Demo, Plan, Stage
+from rotator.wiring.demo.play import Demo, Places, Plan, Stage, Summary
 from rotator.wiring.demo.processes import DemoFailed
 from rotator.wiring.demo.steps import Step
-from rotator.wiring.demo.viewer import Picture
 
-__all__ = ["Demo", "DemoFailed", "Picture", "Plan", "Stage", "Step"]
+__all__ = ["Demo", "DemoFailed", "Places", "Plan", "Stage", "Step", "Summary"]

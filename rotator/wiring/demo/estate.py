@@ -72,7 +72,11 @@ ESTATE: Final = (
         Made("bybit", "10000005", "hedger", 38, ("read", "trade:derivatives")),
         armed=True,
     ),
-    Planted("bybit/quant", "fresh, an RSA key", Seeded("bybit", "keys", 3)),
+    Planted(
+        "bybit/quant",
+        "fresh, but of a type that no program can make again",
+        Seeded("bybit", "keys", 3),
+    ),
     Planted("bybit/reports", "fresh, may only read", Seeded("bybit", "keys", 2)),
     Planted(
         "bybit/signals",

@@ -45,7 +45,7 @@ class Child:
         return b"" if stream is None else await stream.readline()
 
     async def stop(self) -> None:
-        """End it: asked first, forced if it does not listen."""
+        """End it: asked first, forced if it does not listen or nobody wants to wait."""
         if self.ended:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -55,6 +55,9 @@ class Child:
         except TimeoutError:
             self.kill()
             await self.process.wait()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it at once."""

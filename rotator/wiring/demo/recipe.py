@@ -59,8 +59,8 @@ rotation:
   spread_backlog: 0s                 # the default is 7d
 
 exchanges:
-  bybit: {{base_url: "{bybit}", share: null}}
-  binance: {{base_url: "{binance}", share: null}}
+  bybit: {{base_url: "{bybit}", share: 0.5}}       # the default is 0.2
+  binance: {{base_url: "{binance}", share: 0.5}}
   bitmex: {{proxy: "http://127.0.0.1:9"}}   # nothing of a demo leaves this machine
 
 every: {{inventory: 5s, inspect: 15s, tidy: 20s}}

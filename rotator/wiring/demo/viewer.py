@@ -92,9 +92,7 @@ class Viewer:
             ended=tuple(r.credential for r in stuck),
             under_way=tuple(r.credential for r in moving),
             waiting=tuple(p.credential for p in wanted),
-            people=tuple(
-                name for name in snapshot.by_name if name in marked and name not in open_now
-            ),
+            people=tuple(sorted((marked & set(snapshot.by_name)) - open_now)),
             replaced=tuple(r.old_key_id for r in done if r.old_key_id is not None),
         )
 
