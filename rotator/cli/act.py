@@ -201,7 +201,7 @@ def hold(
         return holds.hold_document(await holds.hold(people, match, reason.strip(), end, name))
 
     document = _with_people(config, token_file, task)
-    show(form_of(output, as_json), document, lambda: [Fields(document)])
+    show(form_of(output, as_json), document, lambda: [_hold_fields(document, "covers")])
     if not document["covers"]:
         say("it covers no credential that there is now")
 
@@ -221,8 +221,7 @@ def release(
         return holds.hold_document(await holds.release(people, name))
 
     document = _with_people(config, token_file, task)
-    shown = {name: value for name, value in document.items() if name != "covers"}
-    show(form_of(output, as_json), document, lambda: [Fields(shown)])
+    show(form_of(output, as_json), document, lambda: [_hold_fields(document)])
 
 
 def resume(
@@ -294,13 +293,16 @@ def _ordered(
 
 
 def _order_blocks(document: dict[str, Any]) -> list[Block]:
-    told = {
-        k: v for k, v in document.items() if k not in ("now", "answer") or (k == "answer" and v)
-    }
+    kept = ("command", "credential", "rotation", "version", "answer", "next")
+    told = {name: document[name] for name in kept if document[name] is not None}
     blocks: list[Block] = [Fields(told)]
     if document["now"] is not None:
         blocks.append(rotations_notes([document["now"]]))
     return blocks
+
+
+def _hold_fields(document: dict[str, Any], *more: str) -> Fields:
+    return Fields({name: document[name] for name in ("hold", "match", "reason", "until", *more)})
 
 
 def _with_people(

@@ -190,7 +190,8 @@ def due_told(due: str | None, now: datetime) -> str:
     left = datetime.fromisoformat(due) - now
     if left.total_seconds() > 0:
         return f"in {left.days}d" if left.days else "today"
-    return f"{-left.days - 1}d ago" if left.days < -1 else "now"
+    late = (-left).days
+    return f"{late}d ago" if late else "now"
 
 
 def _rotation(step: Step) -> Text:

@@ -12,10 +12,12 @@ from rotator.cli.output import Block, Form, Note, Notes, Table, show
 Document = Mapping[str, Any]
 
 CREDENTIALS: Final = ("credential", "exchange", "account", "verdict", "validity", "due")
+HOLDS: Final = ("hold", "match", "until", "reason")
 PLANNED: Final = ("credential", "due", "strategy", "opens", "blocked by")
 STRAYS: Final = ("exchange", "account", "key", "label", "kind")
 GRAVITY: Final = ("critical", "warning", "info")
 VERDICTS: Final = ("blocked", "due", "unknown", "healthy")
+BY_HAND: Final = ("assisted", "observe")
 NAMED: Final = 3
 """Credentials that a finding names before it counts the others."""
 
@@ -50,6 +52,12 @@ def status_blocks(document: Document) -> Iterator[Block]:
     yield Table(CREDENTIALS, [_credential(c) for c in credentials], empty="no credentials")
     yield findings_notes(document["findings"])
     yield rotations_notes(document["rotations"])
+    holds = [
+        [h["hold"], h["match"], _when(h["until"]) if h["until"] else "released", h["reason"]]
+        for h in document["holds"]
+    ]
+    if holds:
+        yield Table(HOLDS, holds, title="Holds")
     yield from problem_lines(document)
 
 
@@ -74,7 +82,7 @@ def plan_blocks(document: Document, within: str) -> Iterator[Block]:
             r["credential"],
             _when(r["due_at"]),
             r["strategy"],
-            _when(r["opens_at"]),
+            "by a person" if r["strategy"] in BY_HAND else r["opens_at"] and _when(r["opens_at"]),
             r["blocked_by"],
         ]
         for r in document["rotations"]

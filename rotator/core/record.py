@@ -248,12 +248,12 @@ def _plain(value: Any, seal: Seal) -> Any:
 
 def decode(data: Mapping[str, Any], unseal: Unseal) -> Record:
     """Return the record that `encode` wrote; raise RecordProblem otherwise."""
-    version = data.get("record_version")
-    if version != RECORD_VERSION:
-        raise RecordProblem(f"record version {version!r} is not known to this version")
     try:
+        version = data["record_version"]
+        if version is True or version != RECORD_VERSION:
+            raise RecordProblem(f"record version {str(version)[:20]!r} is not known")
         return _decode(data, unseal)
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
         raise RecordProblem(f"the record does not decode ({type(e).__name__})") from None
 
 
@@ -282,7 +282,7 @@ def _decode(d: Mapping[str, Any], unseal: Unseal) -> Record:
         old_fields=None if d["old_fields"] is None else _secrets(d["old_fields"], unseal),
         permits=_numbers(d["permits"]),
         publish_over=_opt_number(d["publish_over"]),
-        overwrite=bool(d["overwrite"]),
+        overwrite=_flag(d["overwrite"]),
         v1=_opt_number(d["v1"]),
         drain_since=_opt_time(d["drain_since"]),
         drain_until=_opt_time(d["drain_until"]),
@@ -291,7 +291,7 @@ def _decode(d: Mapping[str, Any], unseal: Unseal) -> Record:
         proof=_text(d["proof"]),
         looks=_text(d["looks"]),
         outcome=None if d["outcome"] is None else Phase(d["outcome"]),
-        rolled_back=bool(d["rolled_back"]),
+        rolled_back=_flag(d["rolled_back"]),
         why=_text(d["why"]),
         alarm=_text(d["alarm"]),
         question=_text(d["question"]),
@@ -322,7 +322,7 @@ def _terms(d: Mapping[str, Any]) -> Terms:
         revoke=Revoke(d["revoke"]),
         drain=timedelta(seconds=d["drain"]),
         consumers=tuple(_text(c) for c in d["consumers"]),
-        lists_keys=bool(d["lists_keys"]),
+        lists_keys=_flag(d["lists_keys"]),
         activation=timedelta(seconds=d["activation"]),
         revocation=timedelta(seconds=d["revocation"]),
     )
@@ -360,6 +360,12 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text expected")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("true or false expected")
     return value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from rotator.core.opening import Pick, pick
 from rotator.core.outcome import StoreError
 from rotator.core.policy import DEFAULT_POLICY, Policy
 from rotator.core.record import Phase, Record
+from rotator.core.saga.words import Stay
 from rotator.core.schedule import Limits, Planned
 from rotator.engine.accounts import place_of
 from rotator.engine.clock import Clock
@@ -64,6 +65,7 @@ class Desk:
     last_tidy: TidyReport | None = None
     _tried: set[CredentialName] = field(default_factory=set)
     _opened: dict[ExchangeName, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    _rendered: tuple[Snapshot, tuple[tuple[Record | None, Stay | None], ...]] | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -207,12 +209,21 @@ class Desk:
         return None
 
     async def render(self) -> None:
-        """Render the metrics anew, in a worker thread."""
-        snapshot = self.snapshot
+        """Render the metrics anew if anything has changed, in a worker thread."""
+        snapshot, now = self.snapshot, self.clock.now()
         if snapshot is None:
             return
-        picture = view_of(snapshot, self.rotations.open_stands(), self.houses, self.clock.now())
-        await asyncio.to_thread(self.metrics.render, picture)
+        stands = tuple(replace(stand) for stand in self.rotations.open_stands())
+        standing = tuple((stand.record, stand.stay) for stand in stands)
+        before = self._rendered
+        if before is not None and before[0] is snapshot and before[1] == standing:
+            return
+
+        def draw() -> None:
+            self.metrics.render(view_of(snapshot, stands, self.houses, now))
+
+        await asyncio.to_thread(draw)
+        self._rendered = (snapshot, standing)
 
     def pins_problem(self, record: Record) -> str | None:
         """Say which pin of a record the present configuration contradicts (rule 8)."""

@@ -171,7 +171,9 @@ def next_step(seen: Seen, rotation: RotationReport | None, now: datetime) -> str
     if planned.ready(now):
         return "Its rotation is opened as soon as the limits allow."
     opens = planned.opens_at
-    return f"It {when}{'' if opens is None else f'; its rotation opens on {time_told(opens)}'}."
+    if opens is None or opens <= planned.due_at:
+        return f"It {when}; its rotation opens then."
+    return f"It {when}; its rotation opens on {time_told(opens)}."
 
 
 def time_of(at: datetime | None) -> str | None:

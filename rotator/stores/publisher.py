@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -18,7 +18,7 @@ from rotator.core.names import Fingerprint, KeyId, Sensitive, SigningKey, StoreP
 from rotator.core.outcome import Happened, StoreError
 from rotator.stores.fingerprints import Fingerprints
 from rotator.stores.held import KEY_FP, KEY_SINCE, key_in
-from rotator.stores.port import KvStore, Metadata, Secret
+from rotator.stores.port import Data, KvStore, Metadata
 
 PREFIX: Final = "rotator_"
 ROTATED_AT: Final = "rotator_rotated_at"
@@ -84,7 +84,8 @@ class Publisher:
         found = await self._kv.read(path, version)
         if found is None:
             return PathState(path, 0, None, None, None, None, None)
-        return self._state(found, fields)
+        state = self._state(found.path, found.version, found.data, fields)
+        return replace(state, created_at=found.created_at, destroyed=found.destroyed)
 
     async def glance(self, path: StorePath) -> Metadata | None:
         """Return the path's metadata by one request: the guard's look at the path."""
@@ -98,16 +99,13 @@ class Publisher:
         StoreConflict if another version was written meanwhile; StoreError with
         `happened` UNKNOWN if the answer was lost: then read back.
         """
-        data = {**_data_in(over)}
-        for word, value in _words(key).items():
-            name = fields.get(word)
-            if value is None:
-                data.pop(name or "", None)
-            elif name is None:
-                raise _refused(f"{over.path}: the field map has no field for {word}")
-            else:
-                data[name] = value.reveal()
-        return await self._kv.write(over.path, data, over.version)
+        return await self._kv.write(over.path, _with_key(over, fields, key), over.version)
+
+    def published(
+        self, over: PathState, fields: FieldMap, key: SigningKey, version: int
+    ) -> PathState:
+        """Return what `publish` has left as `version`: nothing need be read to know it."""
+        return self._state(over.path, version, _with_key(over, fields, key), fields)
 
     async def rewrite(self, state: PathState) -> int:
         """Write the same content once more, so that no Publish on its way can still land."""
@@ -161,20 +159,20 @@ class Publisher:
         if custom:
             await self._kv.patch_metadata(path, custom, held)
 
-    def _state(self, found: Secret, fields: FieldMap) -> PathState:
-        data = found.data
+    def _state(
+        self, path: StorePath, version: int, data: Data | None, fields: FieldMap
+    ) -> PathState:
         texts = {n: Sensitive(v) for n, v in (data or {}).items() if isinstance(v, str) and v}
         shown = texts.get(fields.get("api_key", ""))
         key_id = KeyId(shown.reveal().strip()) if shown else None
         return PathState(
-            path=found.path,
-            version=found.version,
-            created_at=found.created_at,
+            path=path,
+            version=version,
+            created_at=None,
             key=key_in(texts, fields),
             key_id=key_id or None,
             key_fp=self._marks.of(key_id) if key_id else None,
             content=None if data is None else Sensitive(json.dumps(dict(data))),
-            destroyed=found.destroyed,
         )
 
 
@@ -184,6 +182,19 @@ def _data_in(state: PathState) -> dict[str, Any]:
             f"{state.path}: version {state.version} is deleted, so its other fields are unknown"
         )
     data: dict[str, Any] = json.loads(state.content.reveal())
+    return data
+
+
+def _with_key(over: PathState, fields: FieldMap, key: SigningKey) -> dict[str, Any]:
+    data = _data_in(over)
+    for word, value in _words(key).items():
+        name = fields.get(word)
+        if value is None:
+            data.pop(name or "", None)
+        elif name is None:
+            raise _refused(f"{over.path}: the field map has no field for {word}")
+        else:
+            data[name] = value.reveal()
     return data
 
 

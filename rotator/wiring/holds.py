@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from rotator.core.credentials import compile_glob
 from rotator.core.facts import Credential
@@ -104,8 +105,9 @@ def _covered(match: str, credentials: list[Credential]) -> tuple[CredentialName,
 
 def _named(match: str) -> str:
     """Return a name for a hold without one, from what it covers."""
-    words = "".join(c if c.isalnum() else " " for c in match.replace("*", " all ")).split()
-    return "-".join(words)[:80] or "all"
+    words = "".join(c if c.isalnum() else " " for c in match).split()
+    every = ("all",) if "*" in match else ()
+    return "-".join((*words, *every))[:80]
 
 
 def hold_document(held: Held) -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def check(asked: Asked) -> Document:
     """Look at every key now; change nothing.  Raises SetupError and StoreError."""
     desk, snapshot = await look(asked.config, asked.environ, asked.logs, force=True)
     try:
-        return status_document(snapshot, await rotations_of(desk))
+        return await _status(desk, snapshot)
     finally:
         await desk.close()
 
@@ -61,7 +61,7 @@ async def status(asked: Asked) -> Document:
     """
     desk, snapshot = await _recalled(asked, frozenset())
     try:
-        document = status_document(snapshot, await rotations_of(desk))
+        document = await _status(desk, snapshot)
         passed = await _passed_at(desk)
         if passed is None:
             document["problems"] = [NO_PASS, *document["problems"]]
@@ -125,6 +125,16 @@ async def strays(asked: Asked) -> Document:
         await desk.close()
 
 
+async def _status(desk: Desk, snapshot: Snapshot) -> Document:
+    document = status_document(snapshot, await rotations_of(desk))
+    holds = [
+        {"hold": h.name, "match": h.match, "reason": h.reason, "until": time_of(h.until)}
+        for h in desk.watch.holds
+    ]
+    unread = () if desk.watch.fault is None else (f"holds: {told(desk.watch.fault, 300)}",)
+    return {**document, "holds": holds, "problems": [*document["problems"], *unread]}
+
+
 async def rotations_of(desk: Desk) -> list[RotationReport]:
     """Return every open rotation of the journal, as far as records alone tell."""
     now = desk.clock.now()
@@ -146,7 +156,7 @@ def _waits_for(desk: Desk, record: Record, now: datetime) -> str | None:
     if desk.watch.fault is None:
         names = desk.watch.holds_on(record.credential, record.path)
         if names:
-            return f"the end of a hold: rotator release {names[0]}"
+            return f"the end of a hold: rotator release {told(names[0])}"
     order = desk.watch.order(record.credential)
     if order is not None and _fits(order, record):
         asked = f"{order.command} {order.answer or ''}".strip()

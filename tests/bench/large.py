@@ -1,4 +1,4 @@
-"""A pass over a large estate in this process: how fast it reads, and how long it blocks the loop."""
+"""A pass over a large estate in this process: its speed, and how long it blocks the loop."""
 
 from __future__ import annotations
 

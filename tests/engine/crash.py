@@ -261,7 +261,7 @@ class Play:
         asked: list[str] = []
 
         def on_stay(record: Record, stay: Stay) -> None:
-            if stay.event is Event.ASKED:
+            if stay.event in (Event.ASKED, Event.ANSWER_REFUSED):
                 asked.append(record.question)
                 rig.stop.set()
             elif stay.event is Event.HELD:

@@ -51,7 +51,7 @@ STATE = StorePath("secret/rotator")
 RECORD = StorePath("secret/rotator/rotations/secret/trading/desk0")
 ACCOUNT = AccountId("10000002")
 DRAIN = timedelta(minutes=6)
-LONGEST_LIFE = timedelta(days=2)
+LONGEST_LIFE = timedelta(hours=12)
 KEY = bytes(32)
 
 T = TypeVar("T")

@@ -44,7 +44,12 @@ class Program:
     """One process of `rotator ...`; its streams go to files in `folder`."""
 
     def __init__(
-        self, folder: Path, name: str, *arguments: str, program: tuple[str, ...] = ROTATOR
+        self,
+        folder: Path,
+        name: str,
+        *arguments: str,
+        program: tuple[str, ...] = ROTATOR,
+        stdin: Any = subprocess.DEVNULL,
     ) -> None:
         self.out_file, self.log_file = folder / f"{name}.out", folder / f"{name}.log"
         with self.out_file.open("ab") as out, self.log_file.open("ab") as log:
@@ -52,7 +57,7 @@ class Program:
                 [sys.executable, *program, *arguments],
                 cwd=folder,
                 env=surroundings(folder),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=log,
             )

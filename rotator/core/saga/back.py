@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from rotator.core.findings import Code
 from rotator.core.liveness import Liveness
 from rotator.core.outcome import Failure, Happened
@@ -75,6 +77,8 @@ def _restore(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
             return _restored(r, version, c)
         case Lost():
             return Again("the restoring write was not acknowledged")
+        case _:
+            assert_never(s.published)
 
 
 def _restored(r: Record, version: int, c: Context) -> StepResult:
@@ -186,6 +190,8 @@ def _fence_path(s: Seen, version: int) -> StepResult:
             return happens(Event.MOVED, path_version=new_version)
         case Lost():
             return Again("the fencing write was not acknowledged")
+        case _:
+            assert_never(s.fenced)
 
 
 def _delete_new(r: Record, s: Seen, c: Context) -> StepResult:

@@ -6,6 +6,8 @@ first one without an answer is the next effect.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from rotator.core.findings import Code
 from rotator.core.issue import IssuedKey
 from rotator.core.liveness import Liveness
@@ -192,6 +194,8 @@ def _publish(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
             return _published(r, version, c)
         case Lost():
             return Again("the publishing write was not acknowledged")
+        case _:
+            assert_never(s.published)
 
 
 def _published(r: Record, version: int, c: Context) -> StepResult:
@@ -259,7 +263,8 @@ def _drained(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
     proof = _proof(r, s, c)
     if not isinstance(proof, str):
         return proof
-    return happens(Event.DRAINED, retire=path.old_versions, proof=proof)
+    retire = tuple(sorted({*r.retire, *path.old_versions}))
+    return happens(Event.DRAINED, retire=retire, proof=proof)
 
 
 def _proof(r: Record, s: Seen, c: Context) -> str | StepResult:
@@ -278,6 +283,8 @@ def _proof(r: Record, s: Seen, c: Context) -> str | StepResult:
             return person(c, Event.PROOF_MISSING, sentence)
         case Revoke.ACKED:
             return _acked(r, s, c)
+        case _:
+            assert_never(r.terms.revoke)
 
 
 def completed_by(r: Record, c: Context) -> str | None:

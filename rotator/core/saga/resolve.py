@@ -11,6 +11,7 @@ from rotator.core.saga.step import (
     Context,
     StepResult,
     happens,
+    later,
     person,
     settled,
     until,
@@ -24,6 +25,7 @@ from rotator.core.saga.words import (
     PathSeen,
     ReadPath,
     Seen,
+    Sight,
     Stay,
     Which,
 )
@@ -79,13 +81,20 @@ def _refuse(r: Record, c: Context, why: str) -> StepResult:
     return Stay(Event.ANSWER_REFUSED, c.now + BACK_OFF, PERSON, f"{why}. {r.question}")
 
 
+def _not_alive(r: Record, sight: Sight, key: str, c: Context) -> StepResult:
+    """Refuse the answer if a key is surely dead; ask again if nothing is certain."""
+    if sight.liveness is Liveness.DEAD:
+        return _refuse(r, c, f"{key} is not alive; {PUT_A_KEY}")
+    return later(c, Event.UNREACHABLE, f"{key} gives no certain answer: {sight.detail}")
+
+
 def _adopt(r: Record, s: Seen, path: PathSeen, order: Order, c: Context) -> StepResult:
     if r.new is None or path.holds is Holder.GONE or path.recreated:
         return _refuse(r, c, f"nothing can be adopted; {PUT_A_KEY}")
     if s.new is None:
         return Do(Inspect(Which.NEW))
     if s.new.liveness is not Liveness.ALIVE:
-        return _refuse(r, c, f"the new key is not alive; {PUT_A_KEY}")
+        return _not_alive(r, s.new, "the new key", c)
     if path.holds is Holder.NEW:
         return happens(
             Event.ADOPTED_PUBLISHED,
@@ -119,7 +128,7 @@ def _abort(r: Record, s: Seen, path: PathSeen, order: Order, c: Context) -> Step
         if s.old is None:
             return Do(Inspect(Which.OLD))
         if s.old.liveness is not Liveness.ALIVE:
-            return _refuse(r, c, f"the old key is not alive; {PUT_A_KEY}")
+            return _not_alive(r, s.old, "the old key", c)
         return happens(
             Event.ABORT_PUBLISHED,
             obeyed=order.number,
@@ -130,7 +139,7 @@ def _abort(r: Record, s: Seen, path: PathSeen, order: Order, c: Context) -> Step
     if s.served is None:
         return Do(Inspect(Which.SERVED))
     if s.served.liveness is not Liveness.ALIVE:
-        return _refuse(r, c, f"the key on the path is not alive; {PUT_A_KEY}")
+        return _not_alive(r, s.served, "the key on the path", c)
     if r.ever_verified:
         return happens(
             Event.ABORT_VERIFIED,

@@ -203,5 +203,7 @@ def _bring_back(r: Record, s: Seen, c: Context) -> StepResult | None:
         return later(c, Event.UNREACHABLE, sentence)
     if s.guard is None:
         return Do(Guard())
+    if s.guard.recreated or s.guard.path_version is None:
+        return None
     stop = stale_guard(s.guard, s.path.version)
     return stop if stop is not None else Do(Unretire(r.retire, s.guard.at))
