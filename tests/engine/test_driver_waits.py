@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,9 +18,8 @@ from rotator.core.record import Phase, Record, Verify
 from rotator.core.saga.words import Event, Stay
 from rotator.engine.effects import Effects
 from rotator.engine.opener import NotOpened, Opened
-from rotator.stores.port import KvStore
-from tests.engine.crash import Play, Story, consume, judge_the_end
-from tests.engine.rig import ACCOUNT, DRAIN, PATH, RECORD, Rig, World, key_id_of
+from tests.engine.crash import Gate, Play, Story, judge_the_end
+from tests.engine.rig import ACCOUNT, DRAIN, PATH, RECORD, Rig, World
 from tests.stores.kit import Watched
 
 FAR = "203.0.113.9"
@@ -174,21 +173,19 @@ def test_a_new_key_that_refuses_us_is_neither_dead_nor_aborted(world: World, pha
         world.excused.add(new.id)
 
     async def run() -> None:
-        rig = await world.process()
-        start = await opened(rig)
         told = Play(world, Story(happenings={phase: shut_out}))
-        rig = await world.process(store=lambda kv: looking(kv, told))
-        await rig.tools.watch.read()
+        rig = await Gate(world, look=told.look).process()
+        start = await opened(rig)
 
         def on_stay(record: Record, stay: Stay) -> None:
-            assert record.phase.value == phase
             if stay.event not in (Event.ADDRESS_REFUSED, Event.UNREACHABLE):
                 return
+            assert record.phase.value == phase
             patience.append(stay)
             if len(patience) == 20:
                 ledger.change(world.key(record.new.key_id), addresses=("127.0.0.1",))  # type: ignore[union-attr]
 
-        rig.heard.on_stay = on_stay if phase != "DRAINING" else drained(on_stay)
+        rig.heard.on_stay = on_stay
         await rig.driver(start).run()
 
     asyncio.run(run())
@@ -196,27 +193,6 @@ def test_a_new_key_that_refuses_us_is_neither_dead_nor_aborted(world: World, pha
     assert len(patience) == 20
     if phase == "STAGED":
         assert patience[0].alert is Code.VANTAGE_BLOCKED
-
-
-def drained(on_stay: Callable[[Record, Stay], None]) -> Callable[[Record, Stay], None]:
-    """Leave the drain itself out of what is heard."""
-
-    def heard(record: Record, stay: Stay) -> None:
-        if stay.event is not Event.DRAINING:
-            on_stay(record, stay)
-
-    return heard
-
-
-def looking(kv: KvStore, told: Play) -> KvStore:
-    """Return a store after whose calls the play's happenings take place."""
-    front = Watched(kv)  # type: ignore[arg-type]
-
-    async def before(name: str, args: tuple[object, ...]) -> None:
-        told.look(told.world)
-
-    front.before = before
-    return front.kv
 
 
 def test_a_served_key_that_refuses_us_stops_an_abort(world: World) -> None:
@@ -231,7 +207,7 @@ def test_a_served_key_that_refuses_us_stops_an_abort(world: World) -> None:
 
     async def run() -> None:
         told = Play(world, Story(happenings={"STAGED": change_new}))
-        rig = await world.process(store=lambda kv: looking(kv, told))
+        rig = await Gate(world, look=told.look).process()
         start = await opened(rig)
         await drive_until(rig, start, Event.UNREACHABLE)
         assert world.phase == "ABORTING"
@@ -333,11 +309,11 @@ def faulty(world: World, errors: list[StoreError], lands: bool = False) -> tuple
     """Return a store whose STAGED write fails so often; `lands` = it was applied all the same."""
     front, said = Watched(world.kv), []
 
-    def refuse(name: str, args: tuple[object, ...]) -> StoreError | None:
-        if name != "write" or args[0] != RECORD or args[1]["phase"] != "STAGED" or not errors:  # type: ignore[index]
+    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
+        if name != "write" or args[0] != RECORD or args[1]["phase"] != "STAGED" or not errors:
             return None
         if lands:
-            world.kv._tables.write(args[0], args[1], args[2])  # type: ignore[arg-type]
+            world.kv._tables.write(args[0], args[1], args[2])
         said.append(str(world.clock.now()))
         return errors.pop()
 
@@ -387,9 +363,9 @@ def test_a_staged_write_that_somebody_overtook(world: World) -> None:
     front, _ = faulty(world, [UNKNOWN])
     overtaken: list[bool] = []
 
-    async def overtake(name: str, args: tuple[object, ...]) -> None:
+    async def overtake(name: str, args: tuple[Any, ...]) -> None:
         if name == "write" and args[0] == RECORD and not overtaken:
-            if args[1]["phase"] != "STAGED":  # type: ignore[index]
+            if args[1]["phase"] != "STAGED":
                 return
             overtaken.append(True)
             record = {**world.record(), "attempt": 2, "counted": 2}
@@ -409,28 +385,42 @@ def test_a_staged_write_that_somebody_overtook(world: World) -> None:
 
 def test_a_conflict_is_read_again(world: World) -> None:
     """A driver whose record was overtaken drops what it knows and goes on from what it finds."""
-    front, hit = Watched(world.kv), []
+    front, conflicts = Watched(world.kv), ["VERIFIED", "DRAINING", "REVOKING", "CLOSING"]
 
-    def refuse(name: str, args: tuple[object, ...]) -> StoreError | None:
-        if name == "write" and args[0] == RECORD and len(hit) < 20:
-            hit.append(name)
-            return StoreConflict("somebody was first") if len(hit) % 2 else None
+    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
+        if name == "write" and args[0] == RECORD and args[1]["phase"] in conflicts:
+            conflicts.remove(args[1]["phase"])
+            return StoreConflict("somebody was first")
         return None
 
     front.refuse = refuse
 
     async def run() -> None:
         rig = await world.process(store=lambda _kv: front.kv)
-        await rig.tools.watch.read()
-        result = await rig.open()
-        while isinstance(result, NotOpened):
-            assert "somebody else" in result.reason
-            result = await rig.open()
-        await rig.driver(result).run()
-        assert world.phase == "DONE"
-        assert any("somebody else" in said for said in rig.heard.troubles)
+        await rig.driver(await opened(rig)).run()
+        assert rig.heard.troubles == ["somebody else wrote the record"] * 4
 
     asyncio.run(run())
-    consume(world)
-    assert key_id_of(world.content()) == world.record()["new"]["key_id"]
-    assert PATH
+    assert world.phase == "DONE"
+    assert len(world.made()) == 1
+
+
+def test_a_step_that_comes_to_nothing_is_begun_less_and_less_often(world: World) -> None:
+    """A store that never confirms a Publish is not asked twenty times a second."""
+    front, tries = Watched(world.kv), []
+
+    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
+        if name == "write" and args[0] == PATH and len(tries) < 30:
+            tries.append(world.clock.now())
+            return UNKNOWN
+        return None
+
+    front.refuse = refuse
+
+    async def run() -> None:
+        rig = await world.process(store=lambda _kv: front.kv)
+        await rig.driver(await opened(rig)).run()
+
+    asyncio.run(run())
+    assert world.phase == "DONE"
+    assert tries[-1] - tries[0] > timedelta(minutes=1)

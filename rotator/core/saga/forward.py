@@ -19,6 +19,7 @@ from rotator.core.saga.step import (
     CONSUMERS,
     LOOK_AGAIN,
     MAX_ATTEMPTS,
+    PATIENCE,
     SETTLE,
     Context,
     StepResult,
@@ -86,7 +87,7 @@ def _tidy_then_create(r: Record, s: Seen) -> StepResult:
 def _fence(r: Record, c: Context, *, counts: bool, failure: Failure | None = None) -> StepResult:
     if c.hold is not None:
         return held(c, c.hold)
-    wait = r.written_at + SETTLE
+    wait = r.written_at + SETTLE * min(r.attempt, PATIENCE)
     if failure is not None and failure.retry_after is not None:
         wait = max(wait, r.written_at + failure.retry_after)
     if not c.elapsed(wait):

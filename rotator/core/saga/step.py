@@ -15,6 +15,9 @@ SETTLE = timedelta(seconds=10)
 """From a record to the moment when no request sent under it can take effect any more."""
 
 MAX_ATTEMPTS = 8
+PATIENCE = 30
+"""Settles between two attempts at most: an exchange that stays away is asked ever less."""
+
 ACTIVATION_GRACE = timedelta(minutes=2)
 """How long a new key's "invalid" means "not active yet"."""
 
