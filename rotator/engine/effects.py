@@ -103,7 +103,7 @@ class Effects:
         try:
             match effect:
                 case DestroySecrets():
-                    await journal.destroy_below(record.path, version)
+                    await journal.destroy_below(record, version)
                 case WriteHistory():
                     await journal.write_history(record, {"audit_head": self.tools.audit_head()})
                 case PatchMetadata():

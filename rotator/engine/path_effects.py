@@ -150,6 +150,9 @@ class PathEffects:
             return Lost()
         except StoreError as error:
             return _lost(error)
+        memory = self._memory.get(record.path)
+        if memory is not None:
+            self._note(memory, publisher.published(state, fields, key, version))
         return Written(version)
 
     async def fence(self, record: Record, effect: FencePath) -> Written | Lost:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from rotator.core.names import RotationId, Sensitive, StorePath
 from rotator.core.outcome import StoreConflict, StoreError
-from rotator.core.record import Record, RecordProblem, decode, encode, without_secrets
+from rotator.core.record import MAX_STEPS, Record, RecordProblem, decode, encode, without_secrets
 from rotator.stores.documents import ROTATIONS, Document, Documents, Stamp
 from rotator.stores.sealing import Sealer
 
@@ -95,10 +95,18 @@ class Journal:
         """Bring a soft-deleted record back."""
         await self.documents.undelete(self.documents.rotation(journaled.path), journaled.version)
 
-    async def destroy_below(self, path: StorePath, version: int) -> None:
-        """Destroy every version of a record below `version`: they may bear secrets."""
-        numbers = range(max(1, version - KEPT), version)
-        await self.documents.destroy(self.documents.rotation(path), tuple(numbers))
+    async def destroy_below(self, record: Record, version: int) -> None:
+        """Destroy every version of a record below `version`: they may bear secrets.
+
+        A rotation writes one version a step; only where the steps are no longer
+        counted the store is asked which versions there are.
+        """
+        place, count = self.documents.rotation(record.path), len(record.steps)
+        if count >= MAX_STEPS:
+            await self.documents.destroy_below(place, version)
+            return
+        first = max(1, version - max(KEPT, count))
+        await self.documents.destroy(place, tuple(range(first, version)))
 
     async def bury(self, journaled: Journaled) -> None:
         """Put a tombstone where a record was destroyed; its keys become foreign.

@@ -203,16 +203,15 @@ class Resumed:
 async def resume(people: People) -> Resumed:
     """Say that a store which looks restored may be acted on again.
 
-    Where this machine keeps the anchor, and the store is not behind it, nothing is
-    written: an answer that nobody asked for could fit a later restore.
+    Where the store looks well from this machine nothing is written: an answer that
+    nobody asked for could fit a later restore.
     """
     documents = people.documents
     epoch = await documents.read(documents.epoch)
     place = documents.command(RESUME)
     anchor = anchor_of(people.config, people.environ)
-    if await anchor.read() is not None:
-        standing = await Epoch(documents, anchor).judge(acts=False)
-        if isinstance(standing, Going):
-            return Resumed(standing.epoch, place, 0)
+    standing = await Epoch(documents, anchor).judge(acts=False)
+    if isinstance(standing, Going):
+        return Resumed(standing.epoch, place, 0)
     number = await _put(people, place, {"epoch": epoch_in(epoch)})
     return Resumed(epoch_in(epoch), place, number)

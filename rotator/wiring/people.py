@@ -152,12 +152,10 @@ def several(names: Iterable[str]) -> str:
 
 
 def _near(wanted: str, names: list[CredentialName]) -> str:
-    ends = {name.rpartition("/")[2]: name for name in names}
     last = wanted.rpartition("/")[2]
-    close = [
-        *(ends[end] for end in difflib.get_close_matches(last, ends, NEAR)),
-        *difflib.get_close_matches(wanted, names, NEAR),
-    ]
+    ends = difflib.get_close_matches(last, {name.rpartition("/")[2] for name in names}, NEAR)
+    close: list[str] = [name for name in names if name.rpartition("/")[2] in ends]
+    close += difflib.get_close_matches(wanted, names, NEAR)
     close = list(dict.fromkeys(close))[:NEAR]
     if close:
         return f" Near it: {', '.join(told(n, 200) for n in close)}"

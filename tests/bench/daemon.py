@@ -99,7 +99,6 @@ def measure(
         scrape = _scrape_cpu(daemon, scrapes)
         idle = _idle(daemon, idle_seconds)
     one_pass = max(0.0, spent - idle * lasted)
-    print("DEBUG idle", idle, "pass cpu", one_pass, "spent", spent, "lasted", lasted)
     return {
         "rss_mib": rss,
         "scrape_cpu_ms": scrape * 1000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import pty
@@ -30,7 +31,7 @@ from rotator.wiring.demo.steps import DaemonLog, Step
 from rotator.wiring.settings import read_config
 from tests.cli.kit import PROGRAM, started
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 MARK = "DEMO_OF_TEST"
 ARMED = {planted.path for planted in ESTATE if planted.armed}
@@ -50,9 +51,16 @@ class Room:
         """What a demo in this room gets as its environment."""
         return {"TMPDIR": str(self.folder), MARK: self.mark, "TERM": "xterm"}
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a demo in this room."""
-        return started("demo", *arguments, env=self.environ, cwd=self.folder, **options)
+    @contextlib.contextmanager
+    def demo(self, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a demo in this room; one that a failed test leaves behind is ended."""
+        environ = {**self.environ, **options.pop("env", {})}
+        with started("demo", *arguments, env=environ, cwd=self.folder, **options) as child:
+            try:
+                yield child
+            finally:
+                if child.poll() is None:
+                    child.terminate()
 
     def processes(self) -> list[str]:
         """Return the command lines of all that still runs and was started here."""
@@ -107,7 +115,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """One demo without a terminal, whose files are kept."""
     room = Room(tmp_path_factory.mktemp("demo"))
     folder = room.folder / "files" / "kept"
-    with room.start("--keep", str(folder)) as child:
+    with room.demo("--keep", str(folder)) as child:
         out, err = child.communicate(timeout=60)
         yield Kept(room, folder, child.returncode, out.decode(), err.decode())
 
@@ -173,6 +181,11 @@ def test_the_folder_can_be_used(kept: Kept) -> None:
     done = subprocess.run(line, capture_output=True, check=True, timeout=30)
     paths = {secret["path"] for secret in json.loads(done.stdout)["secrets"]}
     assert paths == {f"secret/trading/{planted.path}" for planted in ESTATE}
+    line = [*PROGRAM, "status", "--config", str(kept.folder / "rotator.yaml"), "-o", "json"]
+    done = subprocess.run(line, capture_output=True, check=False, timeout=50)
+    told = json.loads(done.stdout)
+    assert {c["credential"] for c in told["credentials"]} == paths
+    assert [r["phase"] for r in told["rotations"]].count("DONE") in {0, len(ARMED)}
 
 
 def test_no_secret_is_told(kept: Kept) -> None:
@@ -225,8 +238,8 @@ def _secrets(folder: Path) -> set[str]:
     ],
 )
 def test_a_signal_ends_it(room: Room, at: str, ending: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM and a closed terminal end it wherever it is: no process, no folder, no traceback."""
-    with room.start("--once", stdin=subprocess.DEVNULL) as child:
+    """A signal ends it wherever it is: no process, no folder, no traceback."""
+    with room.demo("--once", stdin=subprocess.DEVNULL) as child:
         assert child.stderr is not None
         said = b""
         while at.encode() not in said:
@@ -246,8 +259,8 @@ def test_on_a_terminal_it_goes_on_until_ctrl_c(room: Room) -> None:
     """On a terminal there is a live table, a summary, and then it waits; Ctrl-C ends it, 0."""
     ours, theirs = pty.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
-    environ = {**room.environ, "COLUMNS": "100", "LINES": "40", "NO_COLOR": "1"}
-    with started("demo", env=environ, cwd=room.folder, start_new_session=True, **streams) as child:
+    environ = {"COLUMNS": "100", "LINES": "40", "NO_COLOR": "1"}
+    with room.demo(env=environ, start_new_session=True, **streams) as child:
         os.close(theirs)
         shown = b""
         while b"Ctrl-C ends it." not in shown:
@@ -256,7 +269,7 @@ def test_on_a_terminal_it_goes_on_until_ctrl_c(room: Room) -> None:
             shown += part
         assert child.poll() is None
         assert room.left() != []
-        os.write(ours, b"\x03")
+        child.send_signal(signal.SIGINT)
         while part := _part(ours):
             shown += part
         code = child.wait(timeout=PATIENCE_SECONDS)
@@ -289,7 +302,7 @@ def test_a_taken_port(room: Room, place: int) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        with room.start("--once", "--port-base", str(taken - place)) as child:
+        with room.demo("--once", "--port-base", str(taken - place)) as child:
             out, err = child.communicate(timeout=PATIENCE_SECONDS)
     assert (child.returncode, out) == (1, b"")
     assert str(taken) in err.decode().splitlines()[-1]
@@ -302,7 +315,7 @@ def test_a_folder_that_is_in_use(room: Room) -> None:
     """--keep does not write into a folder that holds something."""
     (room.folder / "mine").mkdir()
     (room.folder / "mine" / "file").write_text("x")
-    with room.start("--once", "--keep", "mine") as child:
+    with room.demo("--once", "--keep", "mine") as child:
         _, err = child.communicate(timeout=PATIENCE_SECONDS)
     assert child.returncode == 1
     assert "is not empty" in err.decode().splitlines()[-1]
@@ -311,8 +324,7 @@ def test_a_folder_that_is_in_use(room: Room) -> None:
 
 def test_without_a_vault(room: Room) -> None:
     """--vault without any Vault says in one sentence what to do."""
-    environ = {**room.environ, "PATH": ""}
-    with started("demo", "--once", "--vault", env=environ, cwd=room.folder) as child:
+    with room.demo("--once", "--vault", env={"PATH": ""}) as child:
         _, err = child.communicate(timeout=PATIENCE_SECONDS)
     assert child.returncode == 1
     assert "install the `vault`" in err.decode().splitlines()[-1]
@@ -324,10 +336,8 @@ def test_without_a_vault(room: Room) -> None:
 def test_with_a_vault(room: Room, vault: Any) -> None:
     """--vault does the same on a real Vault in memory, which ends with it."""
     folder = room.folder / "kept"
-    environ = {**room.environ, "PATH": f"{vault.binary.parent}:{os.environ['PATH']}"}
-    with started(
-        "demo", "--once", "--vault", "--keep", str(folder), env=environ, cwd=room.folder
-    ) as child:
+    path = f"{vault.binary.parent}:{os.environ['PATH']}"
+    with room.demo("--once", "--vault", "--keep", str(folder), env={"PATH": path}) as child:
         out, err = child.communicate(timeout=PATIENCE_SECONDS)
     assert child.returncode == 0, err.decode()
     assert "3 rotated, 3 old keys proved dead" in out.decode().splitlines()[-1]

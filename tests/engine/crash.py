@@ -18,7 +18,7 @@ from rotator.core.outcome import Failure, Happened, StoreError
 from rotator.core.record import Record
 from rotator.core.saga.words import Event, Stay
 from rotator.core.strays import Kind, judge
-from rotator.engine.opener import NotOpened
+from rotator.engine.opener import NotOpened, Opened
 from rotator.stores.journal import State
 from rotator.stores.port import KvStore
 from tests.engine.rig import ACCOUNT, PARENT, PATH, RECORD, STATE, Rig, World, key_id_of
@@ -247,17 +247,18 @@ class Play:
         found = await rig.tools.journal.read(PATH)
         if found.state is State.CLOSED:
             return True
-        opened = None
+        opened: Opened | None = None
         if found.state in (State.DELETED, State.DESTROYED) and self.story.on_lost is not None:
             self.story.on_lost(self.world)
             await watch.read()
         if found.state is State.ABSENT:
             if self.lives > 1 and not self.story.reopens:
                 return True
-            opened = await rig.open(**self.story.policy)
-            if isinstance(opened, NotOpened):
+            result = await rig.open(**self.story.policy)
+            if isinstance(result, NotOpened):
                 self.world.clock.pass_(1.0)
                 return False
+            opened = result
         asked: list[str] = []
 
         def on_stay(record: Record, stay: Stay) -> None:

@@ -84,12 +84,16 @@ class DeskClock(FakeClock):
         self.desk = desk
         self.ends = desk.time.real + LONGEST_LIFE
         self.tick: Callable[[], Awaitable[None]] | None = None
+        self.sleeping: Callable[[float], Awaitable[None]] | None = None
         self._put_off: list[tuple[datetime, Callable[[], object]]] = []
 
     def now(self) -> datetime:
         return self.desk.time.real
 
     async def sleep(self, seconds: float) -> None:
+        if self.sleeping is not None:
+            await self.sleeping(seconds)
+            return
         self.pass_(seconds)
         assert self.now() < self.ends, "the rotation does not come to an end"
         if self.tick is not None:

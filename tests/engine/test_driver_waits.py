@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -407,7 +407,8 @@ def test_a_conflict_is_read_again(world: World) -> None:
 
 def test_a_step_that_comes_to_nothing_is_begun_less_and_less_often(world: World) -> None:
     """A store that never confirms a Publish is not asked twenty times a second."""
-    front, tries = Watched(world.kv), []
+    front = Watched(world.kv)
+    tries: list[datetime] = []
 
     def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
         if name == "write" and args[0] == PATH and len(tries) < 30:
