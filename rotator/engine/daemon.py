@@ -180,8 +180,6 @@ class Daemon:
             gc.freeze()
             self._frozen = True
         chosen = await self.desk.open_due()
-        while chosen.open:
-            chosen = await self.desk.open_due()
         await self.desk.render()
         if chosen.wake_at is not None:
             span = (chosen.wake_at - self.desk.clock.now()).total_seconds()
@@ -195,8 +193,9 @@ class Daemon:
         while True:
             if rotations.endings == seen:
                 await rotations.ended.wait()
+            if rotations.endings != seen:
+                self.pass_due.set()
             seen = rotations.endings
-            self.pass_due.set()
             await self.desk.clock.sleep(SPACING)
 
     async def _tidies(self) -> None:

@@ -20,7 +20,7 @@ from rotator.core.outcome import StoreError
 from rotator.core.policy import DEFAULT_POLICY, Policy
 from rotator.core.record import Phase, Record
 from rotator.core.saga.words import Stay
-from rotator.core.schedule import Limits, Planned
+from rotator.core.schedule import Limits, Occupied, Planned
 from rotator.engine.accounts import place_of
 from rotator.engine.clock import Clock
 from rotator.engine.houses import Houses
@@ -38,6 +38,9 @@ from rotator.observe import events
 from rotator.observe.metrics import Metrics, PassResult
 from rotator.stores.journal import Journal
 from rotator.stores.port import Health, KvStore
+
+OPENING_SECONDS: Final = 6.0
+"""How long a stop waits for rotations that are being opened: most wait for a budget."""
 
 DRAIN_SECONDS: Final = 30.0
 """How long a stop waits for drivers to reach a safe place; longer than any request."""
@@ -64,6 +67,7 @@ class Desk:
     health: Health | None = None
     last_tidy: TidyReport | None = None
     _tried: set[CredentialName] = field(default_factory=set)
+    _opening: dict[asyncio.Task[None], Planned] = field(default_factory=dict)
     _opened: dict[ExchangeName, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _rendered: tuple[Snapshot, tuple[tuple[Record | None, Stay | None], ...]] | None = None
 
@@ -103,7 +107,7 @@ class Desk:
         if not self.rotates:
             return
         if not acts:
-            await self.rotations.drain(DRAIN_SECONDS)
+            await self.drain()
             self.rotations.stop.clear()
             return
         self.rotations.take_up(await self.journal.survey(self.clock.now()))
@@ -128,17 +132,51 @@ class Desk:
         creates = {e: [*snapshot.creates.get(e, ()), *times] for e, times in self._opened.items()}
         chosen = pick(
             wanted,
-            self.rotations.occupied(),
+            (*self.rotations.occupied(), *map(_occupied, self._opening.values())),
             self.limits,
             {**snapshot.creates, **creates},
             self.clock.now(),
         )
         for planned in chosen.open:
             self._tried.add(planned.credential)
-            await self._open(snapshot, planned)
+            # A task of its own: waiting for an exchange's budget must not stop the passes.
+            task = asyncio.create_task(self._open(snapshot, planned), name="opening")
+            self._opening[task] = planned
         return chosen
 
+    @property
+    def opening(self) -> int:
+        """How many rotations are being opened, which may take an exchange's time."""
+        return len(self._opening)
+
     async def _open(self, snapshot: Snapshot, planned: Planned) -> None:
+        """Open one rotation: a task boundary."""
+        try:
+            await self._try_open(snapshot, planned)
+        except Exception as error:  # noqa: BLE001 - the boundary of this task
+            self.telling.crashed(planned.path, error)
+        finally:
+            task = asyncio.current_task()
+            if task is not None:
+                self._opening.pop(task, None)
+            self.rotations.wake()
+
+    async def _settle_openings(self) -> None:
+        """Let what is being opened come to its end, or give it up."""
+        self.rotations.stop.set()
+        tasks = tuple(self._opening)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=OPENING_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def drain(self) -> int:
+        """Bring every rotation to a safe place; return how many drivers were cut off."""
+        await self._settle_openings()
+        return await self.rotations.drain(DRAIN_SECONDS)
+
+    async def _try_open(self, snapshot: Snapshot, planned: Planned) -> None:
         credential = snapshot.by_name[planned.credential].credential
         wish = Wish(credential, self._policy(credential), planned.trigger)
         refused = await self.rotations.open(wish)
@@ -247,7 +285,7 @@ class Desk:
 
     async def close(self) -> int:
         """End: drivers reach a safe place, connections close; returns drivers cut off."""
-        late = await self.rotations.drain(DRAIN_SECONDS)
+        late = await self.drain()
         await self.passes.hub.close()
         await self.houses.aclose()
         await self.kv.close()
@@ -270,3 +308,10 @@ class Desk:
             audit_seq=head.seq,
             audit_head=head.hash,
         )
+
+
+def _occupied(planned: Planned) -> Occupied:
+    """Return what a rotation that is being opened takes of the limits."""
+    return Occupied(
+        planned.credential, planned.path, planned.exchange, planned.account, created=False
+    )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
 from rotator.core.facts import KeyFacts
 from rotator.core.names import CredentialName, Fingerprint
 from rotator.core.outcome import Failure, StoreConflict, StoreDenied, StoreError
+from rotator.core.sharing import Shared
 from rotator.engine.clock import Clock
 from rotator.engine.facts_codec import Remembered, decode_facts, differ, encode_facts
-from rotator.stores.documents import FACTS, Documents
+from rotator.stores.documents import FACTS, Document, Documents
 from rotator.stores.port import Data
 
 LANES: Final = 8
@@ -67,20 +68,29 @@ class FactsMemory:
         """Read every document once; what cannot be read is a problem, and asked for again."""
         if self._loaded:
             return
+        shared, faults = Shared(), 0
         try:
-            changed = await self.documents.changed(FACTS, {}, self.clock.now())
+            async for batch in self.documents.in_batches(FACTS):
+                await self._load(batch.documents, shared)
+                for fault in batch.faults:
+                    self._count(fault.message)
+                faults += len(batch.faults)
         except StoreError as error:
             self._count(str(error))
             return
-        for number, document in enumerate(changed.documents, 1):
+        self._loaded = not faults
+
+    async def _load(self, documents: Sequence[Document], shared: Shared) -> None:
+        for number, document in enumerate(documents, 1):
+            if not document.exists:
+                continue
             name = CredentialName(self.documents.subject(FACTS, document.path))
             told = decode_facts(document.data) if document.data else None
+            if told is not None:
+                told = replace(told, facts=shared.facts(told.facts))
             self._kept.setdefault(name, _Kept(document.version, told))
             if number % BATCH == 0:
                 await self.breathe()
-        for fault in changed.faults:
-            self._count(fault.message)
-        self._loaded = changed.complete
 
     def last(self, name: CredentialName, key_fp: Fingerprint | None) -> KeyFacts | None:
         """Return the last facts of this very key; None if only another key is known."""

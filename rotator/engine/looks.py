@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -141,13 +141,15 @@ class Looks:
 
     def note(self, entry: Entry, look: Look) -> Kept:
         """Take in a look at the key of a credential."""
-        before = self.kept(entry)
+        before, known = self.kept(entry), self.known(entry)
+        if known is not None and look.facts == known:
+            look = replace(look, facts=known)  # the same facts are kept once
         kept = Kept(
             bond=bond_of(entry.stored),
             version=entry.stored.version,
             look=look,
             at=self.clock.now(),
-            before=self.known(entry),
+            before=known,
             dead_looks=_dead_looks(before.dead_looks if before else 0, look),
             was_alive=self._was_alive(entry, before),
         )

@@ -7,7 +7,7 @@ from typing import Final
 
 from rotator.core.outcome import StoreError
 from rotator.core.record import Phase
-from rotator.engine.desk import DRAIN_SECONDS, Desk
+from rotator.engine.desk import Desk
 from rotator.engine.driver import Stand
 from rotator.engine.reports import Document, run_document
 from rotator.engine.snapshot import Snapshot
@@ -32,7 +32,7 @@ async def run_once(desk: Desk, wait: float) -> Document:
     snapshot = await desk.look(force=True)
     snapshot = await _rotate(desk, snapshot, deadline)
     await _tidy(desk, snapshot, deadline)
-    await desk.rotations.drain(DRAIN_SECONDS)
+    await desk.drain()
     return run_document(snapshot, desk.reports())
 
 
@@ -41,11 +41,9 @@ async def _rotate(desk: Desk, snapshot: Snapshot, deadline: float) -> Snapshot:
     changed = False
     while True:
         chosen = await desk.open_due()
-        if chosen.open:
-            changed = True
-            continue
+        changed = changed or bool(chosen.open)
         busy = [s for s in desk.rotations.open_stands() if can_end(desk, s, deadline)]
-        if not busy or desk.clock.monotonic() >= deadline:
+        if not (busy or desk.opening) or desk.clock.monotonic() >= deadline:
             break
         changed = True
         await _wait_for_change(desk, deadline)

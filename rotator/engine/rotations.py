@@ -76,10 +76,11 @@ class Rotations:
         finally:
             self._tasks.pop(path, None)
             self.effects.path.forget(path)
-            self._signal()
+            self.endings += 1
+            self.wake()
 
-    def _signal(self) -> None:
-        self.endings += 1
+    def wake(self) -> None:
+        """Wake whoever waits for a rotation to end: one was opened, or refused."""
         self.ended.set()
         self.ended = asyncio.Event()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Final
 
 from rotator.core.names import StorePath, shown
 from rotator.core.record import Phase, Record
@@ -17,6 +19,7 @@ from rotator.observe.chain import Step
 from rotator.observe.log import Logger
 from rotator.observe.metrics import Metrics, Result
 
+SHOWN_FRAMES: Final = 8
 WAITING_PHASES = frozenset({Phase.DRAINING, Phase.DRAINING_BACK, Phase.QUARANTINED})
 """Phases whose time is not work: they wait for consumers or a person."""
 
@@ -101,8 +104,11 @@ class Telling:
         self.log.warning("trouble", **who, message=message)
 
     def crashed(self, path: StorePath, error: Exception) -> None:
-        """Tell an error that nobody foresaw, with its place and without its values."""
-        self.log.error("driver_crashed", path=path, exc_info=error)
+        """Tell an error that nobody foresaw, with its place and without its values.
+
+        Its message is left out as well: it may quote what it stumbled over.
+        """
+        self.log.error("driver_crashed", path=path, error=type(error).__name__, at=_place(error))
 
     async def happened(self, step: str, **detail: Any) -> None:
         """Audit something that belongs to no rotation."""
@@ -113,6 +119,12 @@ class Telling:
         written = await asyncio.to_thread(self.audit.append, entry)
         if written is None:
             self.log.error(events.AUDIT_FAILED, **_who(record), step=step)
+
+
+def _place(error: Exception) -> list[str]:
+    """Return where an error was raised, innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)[-SHOWN_FRAMES:]
+    return [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in frames]
 
 
 def _who(record: Record) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
 from rotator.core.facts import Validity
 from rotator.core.names import ExchangeName
@@ -68,7 +69,13 @@ def _unknown(seen: Seen) -> frozenset[Unknown]:
     found = {SHOWS[what] for what, gone in missing.items() if gone and what in can.shows}
     if seen.created_at is None:
         found.add(Unknown.AGE)
-    return frozenset(found)
+    return _shared(frozenset(found))
+
+
+@cache
+def _shared(found: frozenset[Unknown]) -> frozenset[Unknown]:
+    """Return one set for all credentials of which the same is unknown."""
+    return found
 
 
 def _exchanges(

@@ -7,7 +7,7 @@ or a `Failure`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -18,6 +18,7 @@ from rotator.core.facts import KeyFacts, Look, Validity
 from rotator.core.issue import IssuedKey, KeySpec
 from rotator.core.names import AccountId, ExchangeName, KeyId, SigningKey
 from rotator.core.outcome import ExchangeError, Failure, Happened, Meaning
+from rotator.core.sharing import Shared
 from rotator.exchanges.budget import Budget, Monotonic, Sleep
 from rotator.exchanges.origin import Origin, SettingsError
 from rotator.exchanges.port import (
@@ -99,6 +100,7 @@ class Exchange:
         self._clocks = clocks
         self._observer = observer
         self._offset: timedelta | None = None
+        self._shared = Shared()
         profile = entry.profile
         try:
             self._budget = Budget(profile.rates, settings.share, clocks.monotonic, clocks.sleep)
@@ -170,14 +172,17 @@ class Exchange:
             return Look.failed(told)
         if told.account_id is not None:
             self._budget.learn(key.key_id, told.account_id)
-        return Look(Validity.VALID, told)
+        return Look(Validity.VALID, self._shared.facts(told))
 
     async def list_keys(self, parent: SigningKey, account: AccountId | None) -> Listing | Failure:
         """Return the keys of an account, or of all accounts that `parent` manages."""
         adapter = self._adapter
         if not isinstance(adapter, Lister):
             return self._cannot("list keys")
-        return await self._told(lambda: adapter.list_keys(parent, account))
+        told = await self._told(lambda: adapter.list_keys(parent, account))
+        if isinstance(told, Failure):
+            return told
+        return replace(told, keys=tuple(self._shared.facts(key) for key in told.keys))
 
     async def take(self, operation: Operation, key: SigningKey) -> Failure | None:
         """Wait for the budget of one call that will follow, signed by `key`."""

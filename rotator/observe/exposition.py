@@ -25,6 +25,9 @@ MAX_LABEL = 200
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 LEVEL = 6
 RAW_DEFLATE = -15
+END = b"\x03\x00"
+"""An empty last block: it closes a deflate stream that ends on a byte border."""
+
 WHOLE = 2**53
 
 
@@ -80,35 +83,39 @@ def family(metric: Metric, lines: Sequence[str]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Text that is kept for many scrapes, with its open deflate stream.
+    """Text that is kept for many scrapes, as an open deflate stream.
 
     The stream ends on a byte border, so a second part can be added to it and the
-    whole is one gzip member, which every client understands.
+    whole is one gzip member, which every client understands.  The text itself,
+    ten times as large, is not kept: hardly anybody asks for it.
     """
 
-    plain: bytes = b""
     deflated: bytes = b""
     crc: int = 0
+    length: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[bytes]) -> Page:
         """Build a page; compressing releases the interpreter lock part by part."""
-        texts = [p for p in parts if p]
         packer = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW_DEFLATE)
-        packed = [packer.compress(text) for text in texts]
+        packed: list[bytes] = []
+        crc = length = 0
+        for part in parts:
+            packed.append(packer.compress(part))
+            crc = zlib.crc32(part, crc)
+            length += len(part)
         packed.append(packer.flush(zlib.Z_FULL_FLUSH))
-        plain = b"".join(texts)
-        return cls(plain, b"".join(packed), zlib.crc32(plain))
+        return cls(b"".join(packed), crc, length)
 
     def with_tail(self, tail: bytes, *, gzip: bool) -> bytes:
         """Return the page followed by `tail`, plain or as one gzip member."""
         if not gzip:
-            return self.plain + tail
+            return zlib.decompress(self.deflated + END, RAW_DEFLATE) + tail
         packer = zlib.compressobj(1, zlib.DEFLATED, RAW_DEFLATE)
         end = struct.pack(
             "<LL",
             zlib.crc32(tail, self.crc),
-            (len(self.plain) + len(tail)) & 0xFFFFFFFF,
+            (self.length + len(tail)) & 0xFFFFFFFF,
         )
         parts = (GZIP_HEADER, self.deflated, packer.compress(tail), packer.flush(), end)
         return b"".join(parts)

@@ -21,6 +21,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from enum import Enum
 from itertools import islice
+from struct import Struct
 
 from rotator.core.names import Secrets, Sensitive
 from rotator.observe.forms import LONGEST, SHORTEST, forms
@@ -81,7 +82,11 @@ TOKEN = frozenset(string.ascii_letters + string.digits + "+/=_%-")
 Plain = str | int | float | bool | None | dict[str, "Plain"] | list["Plain"]
 """What JSON can say."""
 
-Piece = tuple[int, bytes]
+PIECE = Struct("<H12s")
+"""One form of a secret behind its anchor: its length and its digest."""
+
+MARK = Struct("<qH12s")
+"""The same with the anchor before it.  Packed, thousands of secrets take little memory."""
 
 
 class Redactor:
@@ -92,8 +97,8 @@ class Redactor:
         self._key = key[:64]
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._secrets: OrderedDict[bytes, frozenset[tuple[int, int, bytes]]] = OrderedDict()
-        self._anchors: dict[int, dict[int, tuple[Piece, ...]]] = {}
+        self._secrets: OrderedDict[bytes, bytes] = OrderedDict()
+        self._anchors: dict[int, dict[int, bytes]] = {}
 
     def remember(self, *secrets: Sensitive) -> None:
         """Blank these secrets from now on, in every form."""
@@ -104,7 +109,7 @@ class Redactor:
                 if name in self._secrets:
                     self._secrets.move_to_end(name)
                 else:
-                    self._add(name, frozenset(self._mark(form) for form in forms(value)))
+                    self._add(name, b"".join(self._mark(form) for form in forms(value)))
 
     def remember_all(self, secrets: Secrets) -> None:
         """Blank each secret of a key."""
@@ -146,25 +151,27 @@ class Redactor:
         raw = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(raw, key=self._key, digest_size=12).digest()
 
-    def _mark(self, form: str) -> tuple[int, int, bytes]:
-        start = form[:ANCHOR]
-        return hash(start), len(form), self._digest(form)
+    def _mark(self, form: str) -> bytes:
+        return MARK.pack(hash(form[:ANCHOR]), len(form), self._digest(form))
 
-    def _add(self, name: bytes, marks: frozenset[tuple[int, int, bytes]]) -> None:
+    def _add(self, name: bytes, marks: bytes) -> None:
         self._secrets[name] = marks
-        for anchor, length, digest in marks:
+        for anchor, length, digest in MARK.iter_unpack(marks):
             table = self._anchors.setdefault(min(length, ANCHOR), {})
-            table[anchor] = (*table.get(anchor, ()), (length, digest))
+            table[anchor] = table.get(anchor, b"") + PIECE.pack(length, digest)
         while len(self._secrets) > self._capacity:
             _, old = self._secrets.popitem(last=False)
-            for anchor, length, digest in old:
-                table = self._anchors[min(length, ANCHOR)]
-                kept = list(table[anchor])
-                kept.remove((length, digest))
-                if kept:
-                    table[anchor] = tuple(kept)
-                else:
-                    del table[anchor]
+            self._drop(old)
+
+    def _drop(self, marks: bytes) -> None:
+        for anchor, length, digest in MARK.iter_unpack(marks):
+            table = self._anchors[min(length, ANCHOR)]
+            kept = list(PIECE.iter_unpack(table[anchor]))
+            kept.remove((length, digest))
+            if kept:
+                table[anchor] = b"".join(PIECE.pack(*piece) for piece in kept)
+            else:
+                del table[anchor]
 
     def _blank_known(self, text: str) -> str:
         spans: list[tuple[int, int]] = []
@@ -176,10 +183,10 @@ class Redactor:
                     spans.extend(self._proved(text, start, pieces))
         return _blanked(text, spans) if spans else text
 
-    def _proved(self, text: str, start: int, pieces: tuple[Piece, ...]) -> list[tuple[int, int]]:
+    def _proved(self, text: str, start: int, pieces: bytes) -> list[tuple[int, int]]:
         return [
             (start, start + length)
-            for length, digest in pieces
+            for length, digest in PIECE.iter_unpack(pieces)
             if start + length <= len(text) and self._digest(text[start : start + length]) == digest
         ]
 

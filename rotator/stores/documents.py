@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -29,6 +29,9 @@ STRAYS: Final = "strays"
 COMMANDS: Final = "commands"
 HOLDS: Final = "holds"
 INBOX: Final = "inbox"
+
+READS: Final = 500
+"""Documents read at once where a whole folder is wanted."""
 
 
 def encode_segment(text: str) -> str:
@@ -124,6 +127,14 @@ class Changed:
         return not self.faults
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some documents of a folder, and why others could not be read."""
+
+    documents: tuple[Document, ...]
+    faults: tuple[StoreFault, ...]
+
+
 class Documents:
     """Reads and writes the documents below one state prefix."""
 
@@ -184,17 +195,7 @@ class Documents:
 
     async def read(self, path: StorePath) -> Document:
         """Return a document with one request; absence is a Document of version 0."""
-        found = await self.kv.read(path)
-        if found is None:
-            return Document(path, 0, None)
-        return Document(
-            path,
-            found.version,
-            found.data,
-            deleted=found.data is None and not found.destroyed,
-            destroyed=found.destroyed,
-            created_at=found.created_at,
-        )
+        return _read(path, await self.kv.read(path))
 
     async def glance(self, path: StorePath, now: datetime) -> Document:
         """Return a document's state and author without its data, by one metadata request."""
@@ -241,6 +242,20 @@ class Documents:
         """Say whether a folder holds any document, deleted ones included; one request."""
         return await self.kv.list_folder(StorePath(self.at(folder) + "/")) is not None
 
+    async def in_batches(self, folder: str) -> AsyncIterator[Batch]:
+        """Yield every document of a folder, some hundreds at a time, each read by one request."""
+        walk = await self.kv.walk(StorePath(self.at(folder) + "/"), ())
+        if walk.faults:
+            yield Batch((), walk.faults)
+        for start in range(0, len(walk.paths), READS):
+            paths = walk.paths[start : start + READS]
+            answers = await read_many(self.kv, [(path, None) for path in paths])
+            faults = tuple(a for a in answers if isinstance(a, StoreFault))
+            read = zip(paths, answers, strict=True)
+            yield Batch(
+                tuple(_read(p, a) for p, a in read if not isinstance(a, StoreFault)), faults
+            )
+
     async def changed(self, folder: str, seen: Mapping[StorePath, Stamp], now: datetime) -> Changed:
         """Look at every document of a folder; read those that are not as `seen`.
 
@@ -271,6 +286,19 @@ class Documents:
             else:
                 documents.append(_filled(glance, answer))
         return Changed(stamps, tuple(documents), tuple(faults))
+
+
+def _read(path: StorePath, found: Secret | None) -> Document:
+    if found is None:
+        return Document(path, 0, None)
+    return Document(
+        path,
+        found.version,
+        found.data,
+        deleted=found.data is None and not found.destroyed,
+        destroyed=found.destroyed,
+        created_at=found.created_at,
+    )
 
 
 def _filled(glance: Document, found: Secret | None) -> Document:

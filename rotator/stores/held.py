@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from rotator.core.credentials import Rule, credentials_of
@@ -103,7 +104,7 @@ class Held:
         texts = {n: v for n, v in data.items() if n in mapped and isinstance(v, str)}
         self.values = {name: Sensitive(value) for name, value in texts.items()}
         self.prints = {name: marks.of(value) for name, value in texts.items() if value.strip()}
-        self.not_text = frozenset(n for n in data if n in mapped and n not in texts)
+        self.not_text = _shared(tuple(n for n in data if n in mapped and n not in texts))
         self.unmapped = tuple(
             (name, marks.within(value)) for name, value in data.items() if name not in mapped
         )
@@ -239,7 +240,13 @@ class Held:
 
 def mapped_fields(credentials: Iterable[Credential]) -> frozenset[str]:
     """Return every field name that one of the credentials maps."""
-    return frozenset(name for c in credentials for name in c.fields.values())
+    return _shared(tuple(name for c in credentials for name in c.fields.values()))
+
+
+@lru_cache(maxsize=256)
+def _shared(names: tuple[str, ...]) -> frozenset[str]:
+    """Return one set for all secrets with the same field names."""
+    return frozenset(names)
 
 
 def key_in(values: Mapping[str, Sensitive], fields: Mapping[str, str]) -> SigningKey | None:

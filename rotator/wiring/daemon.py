@@ -117,6 +117,8 @@ async def look(
     desk = await open_desk(around)
     try:
         return desk, await desk.look(force=force, only=only)
+    except asyncio.CancelledError:
+        raise  # closing waits for answers that nobody wants any more
     except BaseException:
         await desk.close()
         raise

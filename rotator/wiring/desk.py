@@ -106,6 +106,8 @@ async def open_desk(around: Surroundings) -> Desk:
     kv = open_store(config, around.environ, clock, store_requests(around.metrics))
     try:
         return await _Builder(around, kv).build()
+    except asyncio.CancelledError:
+        raise  # closing waits for answers that nobody wants any more
     except BaseException:
         await kv.close()
         raise

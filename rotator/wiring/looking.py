@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO
@@ -29,6 +31,8 @@ from rotator.wiring.daemon import look
 from rotator.wiring.orders import DRAINS
 from rotator.wiring.people import find, on_people
 
+Looked = tuple[Desk, Snapshot]
+
 NO_PASS = (
     "no pass was ever made over this store: the keys were asked just now. "
     "Is a daemon running (`rotator run`)?"
@@ -46,11 +50,11 @@ class Asked:
 
 async def check(asked: Asked) -> Document:
     """Look at every key now; change nothing.  Raises SetupError and StoreError."""
-    desk, snapshot = await look(asked.config, asked.environ, asked.logs, force=True)
-    try:
+    async with _closing(look(asked.config, asked.environ, asked.logs, force=True)) as (
+        desk,
+        snapshot,
+    ):
         return await _status(desk, snapshot)
-    finally:
-        await desk.close()
 
 
 async def status(asked: Asked) -> Document:
@@ -59,8 +63,7 @@ async def status(asked: Asked) -> Document:
     `as_of` is the time of that pass.  Keys of which the store remembers nothing are
     asked now, where the login may read them.
     """
-    desk, snapshot = await _recalled(asked, frozenset())
-    try:
+    async with _closing(_recalled(asked, frozenset())) as (desk, snapshot):
         document = await _status(desk, snapshot)
         passed = await _passed_at(desk)
         if passed is None:
@@ -68,8 +71,6 @@ async def status(asked: Asked) -> Document:
         elif passed < snapshot.at:
             document["as_of"] = time_of(passed)
         return document
-    finally:
-        await desk.close()
 
 
 async def explain(asked: Asked, key: str) -> Document:
@@ -78,31 +79,24 @@ async def explain(asked: Asked, key: str) -> Document:
     Raises Refused for a KEY that names none or several.
     """
     target = await on_people(asked.config, asked.environ, lambda people: find(people, key))
-    desk, snapshot = await _recalled(asked, frozenset({target.name}))
-    try:
+    async with _closing(_recalled(asked, frozenset({target.name}))) as (desk, snapshot):
         seen = snapshot.by_name.get(target.name)
         if seen is None:
             return _gone(target.name, snapshot)
         rotations = {r.credential: r for r in await rotations_of(desk)}
         document = explain_document(seen, rotations.get(target.name), snapshot.at)
         return {**document, "problems": problems_of(snapshot)}
-    finally:
-        await desk.close()
 
 
 async def planned(asked: Asked, within: timedelta) -> Document:
     """Tell every rotation that is due within a span.  Raises SetupError and StoreError."""
-    desk, snapshot = await _recalled(asked, frozenset())
-    try:
+    async with _closing(_recalled(asked, frozenset())) as (desk, snapshot):
         return {**plan_document(snapshot, within), "problems": problems_of(snapshot)}
-    finally:
-        await desk.close()
 
 
 async def strays(asked: Asked) -> Document:
     """List every account that a parent or lister may list.  Raises as `status`."""
-    desk, snapshot = await _recalled(asked, None)
-    try:
+    async with _closing(_recalled(asked, None)) as (desk, snapshot):
         unread = [
             f"account {listed.account.account} of {listed.account.exchange} could not be listed: "
             f"{listed.failure.message if listed.failure else 'nobody can sign for it'}"
@@ -121,8 +115,6 @@ async def strays(asked: Asked) -> Document:
             "accounts": len(snapshot.listed),
             "problems": [*unread, *some, *problems_of(snapshot)],
         }
-    finally:
-        await desk.close()
 
 
 async def _status(desk: Desk, snapshot: Snapshot) -> Document:
@@ -177,7 +169,22 @@ def _fits(order: Order, record: Record) -> bool:
     return order.command == "complete" and record.phase in DRAINS and drained
 
 
-async def _recalled(asked: Asked, only: frozenset[CredentialName] | None) -> tuple[Desk, Snapshot]:
+@asynccontextmanager
+async def _closing(looking: Awaitable[Looked]) -> AsyncIterator[Looked]:
+    """Close the desk at the end, unless the command is interrupted: nobody waits then."""
+    desk, snapshot = await looking
+    interrupted = False
+    try:
+        yield desk, snapshot
+    except asyncio.CancelledError:
+        interrupted = True
+        raise
+    finally:
+        if not interrupted:
+            await desk.close()
+
+
+async def _recalled(asked: Asked, only: frozenset[CredentialName] | None) -> Looked:
     return await look(asked.config, asked.environ, asked.logs, force=False, recall=True, only=only)
 
 

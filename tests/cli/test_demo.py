@@ -185,7 +185,7 @@ def test_the_folder_can_be_used(kept: Kept) -> None:
     done = subprocess.run(line, capture_output=True, check=False, timeout=50)
     told = json.loads(done.stdout)
     assert {c["credential"] for c in told["credentials"]} == paths
-    assert [r["phase"] for r in told["rotations"]].count("DONE") in {0, len(ARMED)}
+    assert {rotation["phase"] for rotation in told["rotations"]} <= {"DONE"}
 
 
 def test_no_secret_is_told(kept: Kept) -> None:

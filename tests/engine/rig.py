@@ -157,6 +157,7 @@ class World:
     people: DirectKv
     address: str = HOME
     consumer: str = HOME
+    share: float | None = None
     rotations: int = 0
     excused: set[str] = field(default_factory=set)
 
@@ -325,7 +326,7 @@ class World:
     def _open_exchange(self, name: ExchangeName, environment: str, wire: SendVia) -> Exchange:
         app = InProcess(self.desk.apps["bybit"], self.address)
         settings = ExchangeSettings(
-            base_url="http://127.0.0.1:1", share=None, environment=environment
+            base_url="http://127.0.0.1:1", share=self.share, environment=environment
         )
         return open_exchange(name, settings, self.clock.clocks(), wire=wire(app))
 
