@@ -54,9 +54,7 @@ def add(app: typer.Typer) -> None:
 
         read_config(config, os.environ)
         code = asyncio.run(
-            forever(
-                lambda: read_config(config, os.environ), config, os.environ, sys.stderr.buffer
-            )
+            forever(lambda: read_config(config, os.environ), config, os.environ, sys.stderr.buffer)
         )
         raise typer.Exit(code)
 

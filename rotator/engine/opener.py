@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from rotator.core.checks.inputs import DEAD
 from rotator.core.facts import Credential, KeyFacts, Look, Validity
 from rotator.core.issue import KeySpec
 from rotator.core.names import RotationId, SigningKey
@@ -31,7 +32,15 @@ Entropy = Callable[[int], bytes]
 Rejudge = Callable[[Credential, PathState, Look], str | None]
 """Judges a credential by a new look at the key just read; returns what blocks it."""
 
+Known = Callable[[Credential, PathState], KeyFacts | None]
+"""What was known of the very key that a path holds, from an earlier look."""
+
 ROTATION_BYTES = 5
+
+
+def nothing_known(_credential: Credential, _state: PathState) -> KeyFacts | None:
+    """Say that no earlier look told anything."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Opener:
     preflight: Preflight
     rejudge: Rejudge
     entropy: Entropy
+    known: Known = nothing_known
 
     async def open(self, wish: Wish) -> Opened | NotOpened:
         """Open one rotation; a store without an answer is a reason, not an error."""
@@ -109,7 +119,10 @@ class Opener:
         blocked = self.rejudge(wish.credential, state, look)
         if blocked is not None:
             return NotOpened(blocked)
-        spec = self._spec(wish, exchange, look.facts)
+        facts = look.facts
+        if facts is None and look.validity in DEAD:
+            facts = self.known(wish.credential, state)
+        spec = self._spec(wish, exchange, facts)
         if not isinstance(spec, KeySpec):
             return spec
         ground = Ground(exchange, state, state.key, spec, metadata.created_at)

@@ -251,6 +251,13 @@ class PassRunner:
             return "the store may have been restored from a backup"
         return self.incidents.sentence()
 
+    def known(self, credential: Credential, state: PathState) -> KeyFacts | None:
+        """Return what an earlier look told of the very key that a path holds now."""
+        entry = self._around.entries.get(credential.name) if self._around else None
+        if entry is None or state.key_fp != entry.stored.key_fp:
+            return None
+        return self.looks.known(entry)
+
     # opening
 
     def rejudge(self, credential: Credential, state: PathState, look: Look) -> str | None:

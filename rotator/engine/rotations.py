@@ -54,9 +54,7 @@ class Rotations:
         return None
 
     def _start(self, stand: Stand, opened: Opened | None) -> None:
-        driver = Driver(
-            self.tools, self.effects, self.told, stand, self.stop, self.pins_problem
-        )
+        driver = Driver(self.tools, self.effects, self.told, stand, self.stop, self.pins_problem)
         if opened is not None:
             driver.begin(opened.record, opened.version, opened.at)
         self.stands[stand.path] = stand

@@ -20,6 +20,7 @@ from rotator.observe.log import Logger
 from rotator.observe.metrics import Metrics, Result
 
 SHOWN_FRAMES: Final = 8
+
 WAITING_PHASES = frozenset({Phase.DRAINING, Phase.DRAINING_BACK, Phase.QUARANTINED})
 """Phases whose time is not work: they wait for consumers or a person."""
 

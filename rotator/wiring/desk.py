@@ -138,9 +138,7 @@ class _Builder:
         documents = Documents(self.kv, state)
         await self.kv.mount_limits(state)
         marks, blind = await self._marks(documents)
-        facts = FactsMemory(
-            documents, clock, self._breathe, writes=not self.around.looks_only
-        )
+        facts = FactsMemory(documents, clock, self._breathe, writes=not self.around.looks_only)
         sealer = await self._sealer(documents)
         journal = Journal(documents, sealer)
         inventory = self._shelf(facts, state) if blind else self._inventory(marks, state)
@@ -169,7 +167,9 @@ class _Builder:
             audit_head=lambda: f"{telling.audit.head.seq}:{telling.audit.head.hash}",
             remember=self.around.redactor.remember_all,
         )
-        opener = Opener(tools, Preflight(self.kv, documents), passes.rejudge, secrets.token_bytes)
+        opener = Opener(
+            tools, Preflight(self.kv, documents), passes.rejudge, secrets.token_bytes, passes.known
+        )
         rotations = Rotations(
             tools,
             Effects.over(tools),

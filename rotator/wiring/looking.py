@@ -90,13 +90,13 @@ async def explain(asked: Asked, key: str) -> Document:
 
 async def planned(asked: Asked, within: timedelta) -> Document:
     """Tell every rotation that is due within a span.  Raises SetupError and StoreError."""
-    async with _closing(_recalled(asked, frozenset())) as (desk, snapshot):
+    async with _closing(_recalled(asked, frozenset())) as (_, snapshot):
         return {**plan_document(snapshot, within), "problems": problems_of(snapshot)}
 
 
 async def strays(asked: Asked) -> Document:
     """List every account that a parent or lister may list.  Raises as `status`."""
-    async with _closing(_recalled(asked, None)) as (desk, snapshot):
+    async with _closing(_recalled(asked, None)) as (_, snapshot):
         unread = [
             f"account {listed.account.account} of {listed.account.exchange} could not be listed: "
             f"{listed.failure.message if listed.failure else 'nobody can sign for it'}"

@@ -6,6 +6,7 @@ the daemon obeys.  Nothing here reads a key, and nothing here needs the daemon.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -82,10 +83,15 @@ async def on_people(
     """Open the store, run a task on it, close it.  Raises SetupError and StoreError."""
     clock = SystemClock()
     kv = open_store(config, environ, clock)
+    interrupted = False
     try:
         return await task(People(config, environ, kv, clock))
+    except asyncio.CancelledError:
+        interrupted = True
+        raise
     finally:
-        await kv.close()
+        if not interrupted:  # closing waits for answers that nobody wants any more
+            await kv.close()
 
 
 # which credential

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.cli.firm import DESK, LONG_AGO, MASTER, Firm
-from tests.cli.kit import Sandbox, process
+from tests.cli.kit import Sandbox, process, started
+from tests.cli.test_conventions import SilentServer
 
 STATUS = {"as_of", "credentials", "findings", "rotations"}
 CREDENTIAL = {"credential", "exchange", "account", "verdict", "validity", "due_at"}
@@ -258,6 +260,20 @@ def test_as_a_process(firm: Firm) -> None:
     assert done.code == 3
     assert set(json.loads(done.out)) == STATUS | MORE
     assert done.err == ""
+
+
+@pytest.mark.parametrize("line", [["check"], ["status"], ["explain", "x"], ["run", "--once"]])
+def test_interrupted_on_a_silent_store(tmp_path: Path, line: list[str]) -> None:
+    """Ctrl-C ends a command at once with 130, though a Vault keeps silent."""
+    with SilentServer() as server:
+        (tmp_path / "token").write_text("not-a-token")
+        auth = "{method: token, token_file: token}"
+        config = tmp_path / "rotator.yaml"
+        config.write_text(f"store: {{vault: {{address: '{server.address}', auth: {auth}}}}}\n")
+        with started(*line, "--config", str(config)) as child:
+            server.wait_until_asked()
+            child.send_signal(signal.SIGINT)
+            assert child.wait(timeout=10) == 130
 
 
 def test_no_store_and_no_configuration(tmp_path: Path) -> None:

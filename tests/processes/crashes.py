@@ -29,6 +29,7 @@ class End(StrEnum):
     """What becomes of the process, and of the request at which it happens."""
 
     KILLED = "killed"
+    UNANSWERED = "alive, but unanswered"
     LATE = "killed, and its request arrives later"
     ASLEEP = "asleep for 6 s"
     OVERTAKEN = "asleep while another one takes over"
@@ -74,6 +75,9 @@ def _meets(case: Case, there: Estate, first: Program, stop: Stop) -> Program:
             first.kill()
             stop.end(Fate.LOST)
             return there.daemon()
+        case End.UNANSWERED:
+            stop.end(Fate.LOST)
+            return first
         case End.LATE:
             first.kill()
             second = there.daemon()

@@ -34,8 +34,15 @@ CHANGES = (
 )
 """Every request of an undisturbed rotation that changes anything, in order."""
 
-MAY_CREATE_TWICE = frozenset({"record CREATING", "create", "record STAGED"})
-"""Where a process that wakes up cannot know whether a key was created."""
+SECOND_CREATE = frozenset(
+    {
+        (End.KILLED, Side.AFTER, "create"),
+        (End.KILLED, Side.BEFORE, "record STAGED"),
+        (End.LATE, Side.BEFORE, "create"),
+        (End.UNANSWERED, Side.AFTER, "create"),
+    }
+)
+"""Where a key was made whose secret nobody was told: it is removed, and another one made."""
 
 LATE = ("create", "record STAGED", "publish", "record DRAINING", "retire", "delete")
 OVERTAKEN = (
@@ -57,11 +64,12 @@ ASLEEP = (
 
 def case(end: End, side: Side, label: str) -> Case:
     """Return a case with as many creates as it may come to."""
-    return Case(end, side, label, creates=2 if label in MAY_CREATE_TWICE else 1)
+    return Case(end, side, label, creates=1 + ((end, side, label) in SECOND_CREATE))
 
 
 CASES = (
     *(case(End.KILLED, side, label) for label in CHANGES for side in Side),
+    *(case(End.UNANSWERED, side, label) for label in CHANGES for side in Side),
     *(case(End.LATE, Side.BEFORE, label) for label in LATE),
     *(case(End.OVERTAKEN, *where) for where in OVERTAKEN),
     *(case(End.ASLEEP, *where) for where in ASLEEP),

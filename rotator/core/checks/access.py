@@ -33,7 +33,8 @@ def _reason(failure: Failure | None) -> str:
     """Return the exchange's own words in brackets, as far as there are any."""
     if failure is None:
         return ""
-    words = " ".join(w for w in (told(failure.code, 40), told(failure.message, 160)) if w)
+    code, message = told(failure.code, 40), told(failure.message, 160)
+    words = message if code in message else f"{code} {message}".strip()
     return f" ({words})" if words else f" ({failure.meaning})"
 
 

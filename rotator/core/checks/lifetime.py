@@ -36,7 +36,8 @@ def _next_key(case: Case) -> str:
     if case.context.rotation is not None:
         return f"Its rotation is open: `{command('explain', case.name)}`."
     if not case.context.armed:
-        return f"Arm its path (`rotation.armed`), or run `{command('rotate', case.name)}` then."
+        at_once = f"at once with `{command('rotate', case.name)}`"
+        return f"Arm its path (`rotation.armed`): then it is rotated by itself, or {at_once}."
     return f"Nothing, if nothing blocks its rotation: `{command('explain', case.name)}`."
 
 

@@ -1,0 +1,490 @@
+"""What each effect does at its edges: late, lost, refused, and where nothing is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rotator.core.facts import KeyFacts
+from rotator.core.liveness import Liveness
+from rotator.core.names import AccountId, CredentialName, ExchangeName, KeyId, StorePath
+from rotator.core.outcome import Failure, Happened, StoreConflict, StoreDenied, StoreError
+from rotator.core.record import Phase, Record
+from rotator.core.saga.words import (
+    CreateKey,
+    DeleteKey,
+    DeleteOlder,
+    DestroySecrets,
+    Done,
+    Event,
+    FencePath,
+    FindElsewhere,
+    Guard,
+    Holder,
+    Inspect,
+    Lost,
+    PathSeen,
+    Places,
+    Publish,
+    ReadPath,
+    RetireVersions,
+    Sight,
+    Stale,
+    Stay,
+    Unretire,
+    Which,
+    WriteHistory,
+    Written,
+)
+from rotator.engine.effects import Effects
+from rotator.engine.key_effects import differs
+from rotator.engine.opener import Opened
+from tests.core.saga_kit import FIRST
+from tests.engine.crash import Play, Story, judge_the_end
+from tests.engine.rig import PATH, Rig, World
+from tests.stores.kit import Watched
+
+NOT_APPLIED = StoreError("busy", happened=Happened.NOT_APPLIED)
+UNKNOWN = StoreError("no answer", happened=Happened.UNKNOWN)
+REFUSED = StoreError("denied", happened=Happened.REFUSED)
+CONFLICT = StoreConflict("first")
+
+
+def run(work: Awaitable[None]) -> None:
+    """Run a scenario."""
+
+    async def whole() -> None:
+        await work
+
+    asyncio.run(whole())
+
+
+async def draining(world: World) -> tuple[Rig, Record, Watched]:
+    """Return a process whose rotation drains, with a store that can be told to fail."""
+    rig = await world.process()
+    await rig.tools.watch.read()
+    opened = await rig.open()
+    assert isinstance(opened, Opened)
+    rig.heard.on_stay = lambda _record, _stay: rig.stop.set()
+    await rig.driver(opened).run()
+    assert world.phase == "DRAINING"
+    front = Watched(world.kv)
+    fresh = await world.process(store=lambda _kv: front.kv)
+    await fresh.tools.watch.read()
+    return fresh, await fresh.record(), front
+
+
+def failing(front: Watched, name: str, error: StoreError | None) -> None:
+    """Let one kind of call fail from now on."""
+    front.refuse = lambda asked, _args: error if asked == name else None
+
+
+# --- the path -----------------------------------------------------------------------
+
+
+def test_the_path_is_told_as_it_is(world: World) -> None:
+    """Reading tells whose key the path holds, and what each version held."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        perform = rig.effects.perform
+        seen = await perform(record, 4, ReadPath())
+        assert seen == PathSeen(2, Holder.NEW, old_versions=(1,), new_versions=(2,))
+        front.asked.clear()
+        assert await perform(record, 4, ReadPath()) == seen
+        assert front.reads() == []
+        world.put(PATH, world.another_key())
+        assert (await perform(record, 4, ReadPath())).holds is Holder.OTHER  # type: ignore[union-attr]
+        world.put(PATH, {"note": "kept"})
+        assert (await perform(record, 4, ReadPath())).holds is Holder.OTHER  # type: ignore[union-attr]
+        world.people._tables.delete(PATH, [4])
+        gone = await perform(record, 4, ReadPath())
+        assert isinstance(gone, PathSeen)
+        assert (gone.version, gone.holds, gone.unread) == (4, Holder.GONE, (4,))
+        content = world.content(version=2)
+        world.erase(PATH)
+        assert await perform(record, 4, ReadPath()) == PathSeen(0, Holder.GONE, recreated=True)
+        world.clock.pass_(1)
+        world.put(PATH, content, 0)
+        assert await perform(record, 4, ReadPath()) == PathSeen(1, Holder.OTHER, recreated=True)
+
+    run(scenario())
+
+
+def test_no_key_is_served_by_a_path_that_serves_none(world: World) -> None:
+    """The key that the path serves cannot be asked where it is deleted, gone, or another path."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        look = Inspect(Which.SERVED)
+        alive = await rig.effects.perform(record, 4, look)
+        assert isinstance(alive, Sight)
+        assert alive.liveness is Liveness.ALIVE
+        content = world.content()
+        world.people._tables.delete(PATH, [2])
+        for step in (lambda: None, lambda: world.erase(PATH), lambda: world.put(PATH, content, 0)):
+            step()
+            world.clock.pass_(1)
+            sight = await rig.effects.perform(record, 4, look)
+            assert isinstance(sight, Sight)
+            assert sight.liveness is Liveness.UNKNOWN
+            assert "no key" in sight.detail
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"), [(CONFLICT, Lost()), (UNKNOWN, Lost()), (NOT_APPLIED, Lost())]
+)
+def test_a_write_to_the_path_that_is_not_acknowledged(
+    world: World, error: StoreError, answer: Lost
+) -> None:
+    """A Publish or a fence without an acknowledgement is lost; one refused for good is an error."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        for effect in (Publish(Which.OLD, 2), FencePath(2)):
+            failing(front, "write", error)
+            assert await rig.effects.perform(record, 4, effect) == answer
+            failing(front, "write", REFUSED)
+            with pytest.raises(StoreError, match="denied"):
+                await rig.effects.perform(record, 4, effect)
+        failing(front, "write", None)
+        assert await rig.effects.perform(record, 4, FencePath(2)) == Written(3)
+        assert world.content() == world.content(version=2)
+        assert await rig.effects.perform(record, 4, Publish(Which.OLD, 3)) == Written(4)
+        assert world.content() == world.content(version=1)
+        assert await rig.effects.perform(record, 4, FencePath(2)) == Lost()
+
+    run(scenario())
+
+
+def test_nothing_is_written_without_the_key_or_over_a_deleted_version(world: World) -> None:
+    """Where the key's secrets or the path's other fields are not known, nothing is written."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        forgotten = replace(record, old_fields=None)
+        assert await rig.effects.perform(forgotten, 4, Publish(Which.OLD, 2)) == Lost()
+        world.people._tables.delete(PATH, [2])
+        for effect in (Publish(Which.OLD, 2), FencePath(2)):
+            assert await rig.effects.perform(record, 4, effect) == Lost()
+        assert world.metadata(PATH).current == 2
+
+    run(scenario())
+
+
+def test_the_guard_sees_path_record_holds_and_incidents(world: World) -> None:
+    """The guard is one look at all four, timed before the first."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        version = (await rig.tools.journal.read(PATH)).version
+        guard = await rig.effects.path.guard(record, version)
+        assert (guard.path_version, guard.recreated, guard.record_unchanged) == (2, False, True)
+        assert (guard.hold, guard.incident) == (None, None)
+        world.hold()
+        rig.tools = replace(rig.tools, incident=lambda _exchange: "many keys died")
+        effects = Effects.over(rig.tools)
+        guard = await effects.path.guard(record, version + 1)
+        assert (guard.hold, guard.incident) == ("all: careful", "many keys died")
+        assert guard.record_unchanged is False
+        failing(front, "walk", NOT_APPLIED)
+        with pytest.raises(StoreError):
+            await rig.effects.perform(record, version, Guard())
+
+    run(scenario())
+
+
+def test_the_guard_sees_a_path_that_serves_nothing(world: World) -> None:
+    """A deleted current version is no version that consumers read; a new path is another one."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        content = world.content()
+        world.people._tables.delete(PATH, [2])
+        guard = await rig.effects.path.guard(record, 4)
+        assert (guard.path_version, guard.recreated) == (None, False)
+        world.erase(PATH)
+        guard = await rig.effects.path.guard(record, 4)
+        assert (guard.path_version, guard.recreated) == (None, True)
+        world.clock.pass_(1)
+        world.put(PATH, content, 0)
+        assert (await rig.effects.path.guard(record, 4)).recreated is True
+
+    run(scenario())
+
+
+def test_a_path_deleted_before_a_deletion_asks_a_person(world: World) -> None:
+    """If the served version is deleted while the old key is about to go, nothing is deleted."""
+    play = Play(
+        world,
+        Story(happenings={"REVOKING": lambda w: w.people._tables.delete(PATH, [2])}),
+    )
+    asyncio.run(play.run())
+    assert world.phase == "QUARANTINED"
+    assert world.desk.ledger("bybit").deletes == 0
+
+
+def test_versions_are_retired_within_five_seconds_of_their_guard(world: World) -> None:
+    """Retiring and bringing back stand under the guard's time, and never touch the current one."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        perform, clock = rig.effects.perform, world.clock
+        assert await perform(record, 4, RetireVersions((1,), clock.moment())) == Lost()
+        guarded = (await rig.effects.path.guard(record, 4)).at
+        assert await perform(record, 4, RetireVersions((1, 2), guarded)) == Lost()
+        failing(front, "delete_versions", UNKNOWN)
+        assert await perform(record, 4, RetireVersions((1,), guarded)) == Lost()
+        failing(front, "delete_versions", REFUSED)
+        with pytest.raises(StoreError, match="denied"):
+            await perform(record, 4, RetireVersions((1,), guarded))
+        failing(front, "delete_versions", None)
+        assert await perform(record, 4, RetireVersions((1,), guarded)) == Done()
+        assert not world.metadata(PATH).versions[0].readable(clock.now())
+        clock.pass_(4.9)
+        guarded = (await rig.effects.path.guard(record, 4)).at
+        assert await perform(record, 4, Unretire((1,), guarded)) == Done()
+        assert world.metadata(PATH).versions[0].readable(clock.now())
+        clock.pass_(5.1)
+        assert await perform(record, 4, RetireVersions((1,), guarded)) == Stale()
+        assert world.metadata(PATH).versions[0].readable(clock.now())
+
+    run(scenario())
+
+
+# --- the exchange -------------------------------------------------------------------
+
+
+def test_without_exchange_or_parent_nothing_is_sent(world: World) -> None:
+    """A rotation whose exchange or parent is not there sends nothing, and says so."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        now = world.clock.moment()
+        effects = (CreateKey(now), DeleteKey(Which.OLD, now), DeleteOlder(2, now))
+        elsewhere = replace(record, pins=replace(record.pins, exchange=ExchangeName("nowhere")))
+        orphan = replace(record, pins=replace(record.pins, parent=CredentialName("nobody")))
+        for effect in effects:
+            for odd, said in ((elsewhere, "no adapter"), (orphan, "parent's key")):
+                answer = await rig.effects.perform(odd, 4, effect)
+                assert isinstance(answer, Failure)
+                assert said in answer.message
+                assert answer.happened is Happened.NOT_APPLIED
+        sight = await rig.effects.perform(elsewhere, 4, Inspect(Which.NEW))
+        assert isinstance(sight, Sight)
+        assert sight.liveness is Liveness.UNKNOWN
+        alone = await rig.effects.perform(replace(record, new=None), 4, Inspect(Which.NEW))
+        assert isinstance(alone, Sight)
+        assert alone.liveness is Liveness.UNKNOWN
+        ledger = world.desk.ledger("bybit")
+        assert (ledger.creates, ledger.deletes) == (1, 0)
+
+    run(scenario())
+
+
+def test_what_was_signed_too_long_ago_is_not_sent(world: World) -> None:
+    """Five seconds after its clock value no create and no deletion leaves."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        signed = world.clock.moment()
+        world.clock.pass_(5.1)
+        for effect in (CreateKey(signed), DeleteKey(Which.OLD, signed)):
+            answer = await rig.effects.perform(record, 4, effect)
+            assert isinstance(answer, Failure)
+            assert answer.happened is Happened.NOT_APPLIED
+        ledger = world.desk.ledger("bybit")
+        assert (ledger.creates, ledger.deletes) == (1, 0)
+
+    run(scenario())
+
+
+def test_only_older_attempts_of_ones_own_are_deleted(world: World) -> None:
+    """Of a listing only keys with this rotation's label and a lower attempt are deleted."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        ours = [world.another_key(f"rk{record.rotation}{n}") for n in (1, 2, 3)]
+        others = [world.another_key(label) for label in ("rkzzzzzzzz1", "rk", "desk9")]
+        record = replace(record, attempt=3)
+        assert await rig.effects.perform(record, 4, DeleteOlder(3, world.clock.moment())) == Done()
+        alive = [world.alive(key["api_key"]) for key in (*ours, *others)]
+        assert alive == [False, False, True, True, True, True]
+
+    run(scenario())
+
+
+def test_a_tidy_that_is_not_sure_says_so(world: World) -> None:
+    """A deletion that fails, or a list that is not complete, is no tidy."""
+
+    async def scenario() -> None:
+        rig, record, _ = await draining(world)
+        world.another_key(f"rk{record.rotation}1")
+        for operation in ("list", "delete"):
+            world.desk.order("bybit", operation, "html")
+            answer = await rig.effects.perform(record, 4, DeleteOlder(2, world.clock.moment()))
+            assert isinstance(answer, Failure)
+        assert await rig.effects.perform(record, 4, DeleteOlder(2, world.clock.moment())) == Done()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ""),
+        ({"label": "other"}, "label"),
+        ({"account_id": AccountId("2")}, "account"),
+        ({"native": ("a",)}, "permissions"),
+        ({"ip_allowlist": ("192.0.2.1",)}, "addresses"),
+        ({"native_flags": (("readOnly", "1"),)}, "readOnly"),
+        ({"label": None, "native": None, "ip_allowlist": None, "native_flags": ()}, ""),
+    ],
+)
+def test_how_a_new_key_differs(changes: dict[str, Any], says: str) -> None:
+    """Each fact that the exchange tells is compared; what it does not tell cannot differ."""
+    spec = replace(FIRST.spec, native=("b", "a"), flags=(("readOnly", "0"),), addresses=())
+    record = replace(FIRST, spec=spec)
+    facts = KeyFacts(
+        KeyId("k"),
+        label=record.label,
+        account_id=AccountId("1"),
+        native=("a", "b"),
+        native_flags=(("readOnly", "0"),),
+        ip_allowlist=(),
+    )
+    said = differs(record, replace(facts, **changes))
+    assert (says in said) if says else said == ""
+
+
+# --- elsewhere and the end ----------------------------------------------------------
+
+COPY = StorePath("secret/trading/copy")
+
+
+def test_the_old_key_at_another_path_is_not_deleted(world: World) -> None:
+    """While another path hands out the old key it stays, and the wait names that path."""
+    waits: list[str] = []
+    world.put(COPY, world.content(), 0)
+
+    async def scenario() -> None:
+        rig = await world.process()
+        await rig.tools.watch.read()
+
+        def on_stay(record: Record, stay: Stay) -> None:
+            if stay.event is Event.ELSEWHERE:
+                waits.append(stay.sentence)
+                assert world.alive(record.old_key_id)
+                if len(waits) == 5:
+                    world.put(COPY, world.another_key())
+
+        rig.heard.on_stay = on_stay
+        opened = await rig.open()
+        assert isinstance(opened, Opened)
+        await rig.driver(opened).run()
+
+    run(scenario())
+    assert len(waits) == 5
+    assert COPY in waits[0]
+    assert world.phase == "DONE"
+
+
+def test_an_incomplete_inventory_is_no_proof(world: World) -> None:
+    """While one path cannot be read the old key stays, and the wait names what is missing."""
+    front, waits = Watched(world.kv, bulk=False), list[str]()
+
+    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
+        return StoreDenied("no") if name == "read" and args[0] == COPY and len(waits) < 5 else None
+
+    async def scenario() -> None:
+        rig = await world.process(store=lambda _kv: front.kv)
+        world.put(COPY, world.another_key(), 0)
+        front.refuse = refuse
+        await rig.tools.watch.read()
+
+        def on_stay(record: Record, stay: Stay) -> None:
+            if stay.event is Event.INCOMPLETE:
+                waits.append(stay.sentence)
+                assert world.alive(record.old_key_id)
+
+        rig.heard.on_stay = on_stay
+        opened = await rig.open()
+        assert isinstance(opened, Opened)
+        await rig.driver(opened).run()
+
+    run(scenario())
+    assert len(waits) == 5
+    assert COPY in waits[0]
+    assert world.phase == "DONE"
+
+
+def test_where_the_old_key_lies_is_asked_of_a_later_inventory(world: World) -> None:
+    """An inventory begun after the record answers; one that was begun before does not."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        world.clock.pass_(1)
+        since = world.clock.now()
+        world.clock.pass_(1)
+        front.asked.clear()
+        places = await rig.effects.perform(record, 4, FindElsewhere(since))
+        assert places == Places((), complete=True)
+        assert any(name == "walk" for name, _ in front.asked)
+        front.asked.clear()
+        assert await rig.effects.perform(record, 4, FindElsewhere(since)) == places
+        assert front.asked == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("effect", "call"), [(DestroySecrets(), "destroy_versions"), (WriteHistory(), "write")]
+)
+def test_an_end_that_the_store_does_not_take_is_lost(
+    world: World, effect: DestroySecrets | WriteHistory, call: str
+) -> None:
+    """What closes a rotation is tried again until the store has taken it."""
+
+    async def scenario() -> None:
+        rig, record, front = await draining(world)
+        failing(front, call, UNKNOWN)
+        assert await rig.effects.perform(record, 4, effect) == Lost()
+        failing(front, call, None)
+        assert await rig.effects.perform(record, 4, effect) == Done()
+
+    run(scenario())
+
+
+def kill_new(world: World) -> None:
+    """The exchange ends the new key before anybody saw it."""
+    world.kill(world.record()["new"]["key_id"])
+
+
+def test_a_rotation_that_dies_before_its_publish_fences_the_path(world: World) -> None:
+    """Before an abort deletes, the path's version is raised above each permitted Publish."""
+    before = world.content()
+    play = Play(world, Story(happenings={"VERIFIED": kill_new}))
+
+    async def scenario() -> None:
+        await play.run()
+        await judge_the_end(play, creates=1)
+
+    run(scenario())
+    assert world.phase == "ABORTED"
+    assert world.metadata(PATH).current == 2
+    assert world.content() == before
+
+
+def test_a_create_that_is_refused_is_an_abort(world: World) -> None:
+    """A failure that the exchange will repeat ends the rotation, with its reason."""
+    world.fill_slots()
+    play = Play(world, Story())
+    asyncio.run(play.run())
+    assert world.record()["phase"] == Phase.ABORTED
+    assert "refuses to create" in world.record()["why"]
