@@ -384,7 +384,11 @@ def test_the_old_key_at_another_path_is_not_deleted(world: World) -> None:
                 if len(waits) == 5:
                     world.put(COPY, world.another_key())
 
+        async def another_pass() -> None:
+            await rig.tools.hub.take()
+
         rig.heard.on_stay = on_stay
+        world.clock.tick = another_pass
         opened = await rig.open()
         assert isinstance(opened, Opened)
         await rig.driver(opened).run()
