@@ -60,6 +60,7 @@ class Rule:
 
 
 NO_RULE: Final = Rule("**")
+NO_RULES: Final = (NO_RULE,)
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
@@ -110,17 +111,17 @@ class RuleBook:
     """All rules of a configuration, compiled."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = Globs((rule.match, rule) for rule in rules)
+        self._rules = Globs((rule.match, (rule,)) for rule in rules)
 
     def rules_for(self, path: StorePath) -> tuple[Rule, ...]:
         """Return the rules that speak for a path: one, or the named ones; never none."""
         covering = self._rules.all(path)
         if not covering:
-            return (NO_RULE,)
-        if covering[0].name is None:
-            return covering[:1]
+            return NO_RULES
+        if covering[0][0].name is None:
+            return covering[0]  # the same tuple for all its paths
         named: dict[str, Rule] = {}
-        for rule in covering:
+        for (rule,) in covering:
             if rule.name is not None:
                 named.setdefault(rule.name, rule)
         return tuple(named.values())

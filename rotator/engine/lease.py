@@ -72,13 +72,12 @@ class FileLease:
         fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fd = fd
         except BlockingIOError:
-            os.close(fd)
             return False
-        except OSError:
-            os.close(fd)
-            raise
-        self._fd = fd
+        finally:
+            if self._fd != fd:
+                os.close(fd)
         return True
 
     def release(self) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import product
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 from rotator.core.outcome import Meaning
 from rotator.core.record import Phase, Trigger
@@ -63,7 +63,8 @@ class Metrics:
         self._renderer = Renderer(per_credential, soon)
         self._rendering = threading.Lock()
         self._page = Page()
-        self._view: View | None = None
+        self._shown: int | None = None
+        self._store: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._gauges = live.Gauges()
         self.registry.register(self._gauges)
         self._counters = live.counters(self.registry)
@@ -82,16 +83,17 @@ class Metrics:
         a worker thread, never on the event loop.
         """
         with self._rendering:
-            if view == self._view:
+            shown = hash(view)
+            if shown == self._shown:
                 return False
             self._page = Page.of(self._renderer.render(view))
-            self._view = view
+            self._shown = shown
             return True
 
     def clear(self) -> None:
         """Show no credentials at all: for a process that is not the leader."""
         with self._rendering:
-            self._page, self._view = Page(), None
+            self._page, self._shown = Page(), None
 
     def text(self, *, gzip: bool) -> bytes:
         """Return the whole exposition, plain or as gzip."""
@@ -132,9 +134,17 @@ class Metrics:
 
     def store_request(self, operation: str, code: str, seconds: float) -> None:
         """Note a call to the store; `code` is the HTTP status or a word."""
-        names = (clean(operation), clean(code))
-        self._counters["store_requests_total"].labels(*names).inc()
-        self._histograms["store_request_duration_seconds"].labels(*names).observe(seconds)
+        series = self._store.get((operation, code))
+        if series is None:
+            names = (clean(operation), clean(code))
+            series = (
+                self._counters["store_requests_total"].labels(*names),
+                self._histograms["store_request_duration_seconds"].labels(*names),
+            )
+            self._store[operation, code] = series
+        requests, durations = series
+        requests.inc()
+        durations.observe(seconds)
 
     def store_health(
         self, *, up: bool, sealed: bool | None, token_expires_at: datetime | None

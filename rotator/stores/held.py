@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from rotator.core.credentials import Rule, credentials_of
@@ -25,6 +26,7 @@ KEY_SINCE: Final = "rotator_key_since"
 KEY_FP: Final = "rotator_key_fp"
 
 SECRET_WORDS: Final = ("api_secret", "private_key")
+NOTHING: Final[Mapping[int, tuple[Fingerprint, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Held:
     prints: Mapping[str, Fingerprint] = field(default_factory=dict)
     unmapped: tuple[tuple[str, tuple[Fingerprint, ...]], ...] = ()
     not_text: frozenset[str] = frozenset()
-    older: dict[int, tuple[Fingerprint, ...]] = field(default_factory=dict)
+    older: Mapping[int, tuple[Fingerprint, ...]] = field(default_factory=lambda: NOTHING)
     version: int = 0
     version_created: datetime | None = None
     stale: bool = True
@@ -120,19 +122,21 @@ class Held:
 
     def _keep_as_older(self, metadata: Metadata) -> None:
         if self.metadata is None or self.metadata.created_at != metadata.created_at:
-            self.older = {}  # another life of the path: its versions are others
+            self.older = NOTHING  # another life of the path: its versions are others
             return
         if 0 < self.version < metadata.current:
-            self.older[self.version] = self._key_prints(self.prints)
-        numbers = {v.number for v in metadata.versions}
-        self.older = {n: prints for n, prints in self.older.items() if n in numbers}
+            self.older = {**self.older, self.version: self._key_prints(self.prints)}
+        if self.older:
+            numbers = {v.number for v in metadata.versions}
+            self.older = {n: prints for n, prints in self.older.items() if n in numbers}
 
     def take_older(self, number: int, data: Data, marks: Fingerprints) -> None:
         """Keep which key ids an older version holds."""
         self.stale = True
         names = {c.fields["api_key"] for c in self.credentials if "api_key" in c.fields}
         texts = (data.get(name) for name in names)
-        self.older[number] = tuple(marks.of(text) for text in texts if isinstance(text, str))
+        found = tuple(marks.of(text) for text in texts if isinstance(text, str))
+        self.older = {**self.older, number: found}
 
     def _key_prints(self, prints: Mapping[str, Fingerprint]) -> tuple[Fingerprint, ...]:
         names = {c.fields["api_key"] for c in self.credentials if "api_key" in c.fields}

@@ -87,13 +87,13 @@ class Inventory:
         self._breathe = breathe
         self._needs_age = needs_age
         self._held: dict[StorePath, Held] = {}
-        self._names: dict[CredentialName, tuple[StorePath, Credential]] = {}
+        self._names: dict[CredentialName, Credential] = {}
 
     def signing_key(self, name: CredentialName) -> SigningKey | None:
         """Return a credential's key as the last inventory read it."""
-        at = self._names.get(name)
-        held = self._held.get(at[0]) if at else None
-        return held.signing_key(at[1]) if at and held else None
+        credential = self._names.get(name)
+        held = self._held.get(credential.path) if credential else None
+        return held.signing_key(credential) if credential and held else None
 
     async def take(self) -> InventoryResult:
         """Walk, read what changed, and resolve; raises StoreError if the store is lost."""
@@ -189,15 +189,15 @@ class Inventory:
     ) -> InventoryResult:
         entries: list[Entry] = []
         others: list[StorePath] = []
-        places: dict[Fingerprint, list[Place]] = {}
-        names: dict[CredentialName, tuple[StorePath, Credential]] = {}
+        places: dict[Fingerprint, tuple[Place] | list[Place]] = {}
+        names: dict[CredentialName, Credential] = {}
         async for path, held in self._in_turns(self._held.items()):
             entries += held.entries
-            names.update((e.credential.name, (path, e.credential)) for e in held.entries)
+            names.update((e.credential.name, e.credential) for e in held.entries)
             if not held.credentials and held.version:
                 others.append(path)
             for mark, place in held.places(path):
-                places.setdefault(mark, []).append(place)
+                _put(places, mark, place)
         self._names = names
         return InventoryResult(
             entries=tuple(entries),
@@ -229,6 +229,19 @@ class Inventory:
             yield item
             if number % BATCH == 0:
                 await self._breathe()
+
+
+def _put(
+    places: dict[Fingerprint, tuple[Place] | list[Place]], mark: Fingerprint, place: Place
+) -> None:
+    """Add a place; almost every value stands at one alone, and a tuple of one is smallest."""
+    found = places.get(mark)
+    if found is None:
+        places[mark] = (place,)
+    elif isinstance(found, list):
+        found.append(place)
+    else:
+        places[mark] = [*found, place]
 
 
 def _outermost(paths: Iterable[StorePath]) -> tuple[StorePath, ...]:

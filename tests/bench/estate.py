@@ -60,7 +60,7 @@ def plant(filler: Filler, mount: str, planted: Sequence[Planted]) -> dict[str, d
     def one(each: Planted) -> None:
         key = filler.key(**each.wish)
         keys[each.name] = key
-        data = {"api_key": key["api_key"], "api_secret": key["api_secret"], "note": "spot desk"}
+        data = {"api_key": key["api_key"], "api_secret": key["api_secret"]}
         filler.secret(mount, each.name, data, each.custom(mount))
 
     filler.each(one, planted)

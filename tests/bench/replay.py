@@ -28,10 +28,10 @@ CREATE = "create-sub-api"
 class Twin:
     """A recorded credential (name, account, old key id) and the other that stands for it."""
 
-    leaf: str
+    name: str
     account: str
     key_id: str
-    twin_leaf: str
+    twin_name: str
     twin_account: str
     twin_key: Mapping[str, Any]
 
@@ -46,25 +46,25 @@ class Part:
 
 def pairs_of(sent: Sequence[Sent], twins: Sequence[Twin]) -> list[Part]:
     """Deal every request to the rotation that sent it; what all share is dealt in turns."""
-    marks = {mark: t for t in twins for mark in (t.leaf, t.account, t.key_id)}
-    dealt: dict[str, list[Sent]] = {t.leaf: [] for t in twins}
-    turns = _around([t.leaf for t in twins])
+    marks = {mark: t for t in twins for mark in (t.name, t.account, t.key_id)}
+    dealt: dict[str, list[Sent]] = {t.name: [] for t in twins}
+    turns = _around([t.name for t in twins])
     for one in sent:
         owner = None if one.inventory else _owner(one, marks)
-        dealt[owner.leaf if owner else next(turns)].append(one)
-    return [Part(t, tuple(dealt[t.leaf])) for t in twins]
+        dealt[owner.name if owner else next(turns)].append(one)
+    return [Part(t, tuple(dealt[t.name])) for t in twins]
 
 
 def _owner(one: Sent, marks: Mapping[str, Twin]) -> Twin | None:
-    if one.signed_by in marks:
+    if one.signed_by is not None and one.signed_by in marks:
         return marks[one.signed_by]
     text = f"{one.target} {(one.body or b'').decode()} {one.task}"
     return next((twin for mark, twin in marks.items() if mark in text), None)
 
 
-def _around(leaves: Sequence[str]) -> Iterator[str]:
+def _around(names: Sequence[str]) -> Iterator[str]:
     while True:
-        yield from leaves
+        yield from names
 
 
 class Replay:
@@ -122,8 +122,8 @@ class Replay:
         headers = self._headers
         if one.content_type:
             headers = {**headers, "Content-Type": one.content_type}
-        target = one.target.replace(twin.leaf, twin.twin_leaf)
-        body = one.body and one.body.replace(twin.leaf.encode(), twin.twin_leaf.encode())
+        target = one.target.replace(twin.name, twin.twin_name)
+        body = one.body and one.body.replace(twin.name.encode(), twin.twin_name.encode())
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(
             self._threads, self._http.send, one.method, target, headers, body

@@ -41,7 +41,7 @@ from tests.bench.estate import FIRST_SUB, Place, Planted, parents, plant
 from tests.bench.goals import Sizes
 from tests.bench.large import as_the_daemon
 from tests.bench.replay import Replay, Twin, pairs_of
-from tests.bench.servers import Filler
+from tests.bench.servers import TRADING, TWINS, Filler
 from tests.bench.tape import Sent, Tape, TapedHttp, TapedWire
 
 IN_FLIGHT: Final = 16
@@ -105,9 +105,8 @@ async def rotate_all(desk: Desk, expected: int) -> float:
     began = time.perf_counter()
     while True:
         ended = desk.rotations.ended
-        if (await desk.open_due()).open:
-            continue
-        if not desk.rotations.running:
+        await desk.open_due()
+        if not (desk.opening or desk.rotations.running):
             break
         async with asyncio.timeout(END_SECONDS):
             await ended.wait()
@@ -115,7 +114,7 @@ async def rotate_all(desk: Desk, expected: int) -> float:
     done = [r for r in desk.rotations.records() if r.phase is Phase.DONE]
     if len(done) != expected:
         told = [(r.phase, r.waits_for, r.reason) for r in desk.reports()][:5]
-        raise RuntimeError(f"{len(done)} of {expected} rotations were done: {told}")
+        raise RuntimeError(f"{len(done)} of {expected} rotations were done; others: {told}")
     return seconds
 
 
@@ -166,7 +165,7 @@ async def _round(place: Place, filler: Filler, sizes: Sizes, number: int) -> flo
     masters = parents(sizes.parents, first=13_000_001 + 1_000 * number)
     base = FIRST_SUB + 1_000_000 * (number + 1)
     subs = _subs(masters, sizes.subs_per_parent, base, "sub")
-    others = _subs(masters, sizes.subs_per_parent, base + 500_000, "two", "twins")
+    others = _subs(masters, sizes.subs_per_parent, base + 500_000, "two", TWINS)
     keys = plant(filler, place.mount, [*masters, *subs])
     twin_keys = plant(filler, place.mount, others)
     twins = _twins(subs, others, keys, twin_keys)
@@ -188,7 +187,7 @@ async def _round(place: Place, filler: Filler, sizes: Sizes, number: int) -> flo
 
 
 def _subs(
-    masters: Sequence[Planted], each: int, first: int, word: str, folder: str = "trading"
+    masters: Sequence[Planted], each: int, first: int, word: str, folder: str = TRADING
 ) -> list[Planted]:
     """Return old keys on sub-accounts of their own; names are of one length."""
     found: list[Planted] = []
@@ -208,10 +207,10 @@ def _twins(
 ) -> list[Twin]:
     return [
         Twin(
-            leaf=sub.name.rpartition("/")[2],
+            name=sub.name,
             account=sub.account,
             key_id=str(keys[sub.name]["api_key"]),
-            twin_leaf=other.name.rpartition("/")[2],
+            twin_name=other.name,
             twin_account=other.account,
             twin_key=twin_keys[other.name],
         )

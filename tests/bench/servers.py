@@ -23,6 +23,10 @@ T = TypeVar("T")
 ROOT: Final = Path(__file__).resolve().parents[2]
 THREADS: Final = 16
 STOP_SECONDS: Final = 20.0
+TRADING: Final = "trading"
+TWINS: Final = "sibling"
+"""The credentials' folder, and one of the same length that no inventory walks."""
+
 POLICY: Final = ROOT / "deploy" / "vault" / "rotate.hcl"
 
 
@@ -69,9 +73,14 @@ def sandbox_process() -> Iterator[Sandbox]:
 
 
 def rotating_token(vault: VaultServer, mount: str) -> str:
-    """Return a token of the rotating role, as `deploy/vault/rotate.hcl` has it, on a mount."""
-    vault.policy(mount, POLICY.read_text().replace('"secret/', f'"{mount}/'))
-    return vault.token([mount])
+    """Return a token of the rotating role, as `deploy/vault/rotate.hcl` has it, on a mount.
+
+    It holds for a second folder as well, where the twins of replayed rotations lie.
+    """
+    policy = POLICY.read_text().replace('"secret/', f'"{mount}/')
+    vault.policy(mount, policy)
+    vault.policy(f"{mount}-twins", policy.replace(f"/{TRADING}/", f"/{TWINS}/"))
+    return vault.token([mount, f"{mount}-twins"])
 
 
 class Filler:

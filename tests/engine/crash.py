@@ -19,6 +19,7 @@ from rotator.core.record import Record
 from rotator.core.saga.words import Event, Stay
 from rotator.core.strays import Kind, judge
 from rotator.engine.opener import NotOpened, Opened
+from rotator.engine.watch import Watch
 from rotator.stores.journal import State
 from rotator.stores.port import KvStore
 from tests.engine.rig import ACCOUNT, PARENT, PATH, RECORD, STATE, Rig, World, key_id_of
@@ -227,7 +228,7 @@ class Play:
             self.lives += 1
             assert self.lives < 60, "the rotation does not come to an end"
             try:
-                if await self._live(await gate.process()):
+                if await self.live(await gate.process()):
                     return first
             except Killed:
                 gate = Gate(self.world, look=self.look)
@@ -235,22 +236,16 @@ class Play:
             except StoreError:
                 self.world.clock.pass_(1.0)
 
-    async def _live(self, rig: Rig) -> bool:
-        watch = rig.tools.watch
-
-        async def tick() -> None:
-            if watch.fault is not None or watch.holds:
-                await watch.read()
-
-        await watch.read()
-        self.world.clock.tick = tick
+    async def live(self, rig: Rig) -> bool:
+        """Live one life; True once nothing is left to do."""
+        await self._watch(rig.tools.watch)
         found = await rig.tools.journal.read(PATH)
         if found.state is State.CLOSED:
             return True
-        opened: Opened | None = None
         if found.state in (State.DELETED, State.DESTROYED) and self.story.on_lost is not None:
             self.story.on_lost(self.world)
-            await watch.read()
+            await rig.tools.watch.read()
+        opened: Opened | None = None
         if found.state is State.ABSENT:
             if self.lives > 1 and not self.story.reopens:
                 return True
@@ -259,6 +254,17 @@ class Play:
                 self.world.clock.pass_(1.0)
                 return False
             opened = result
+        return await self._drive(rig, opened)
+
+    async def _watch(self, watch: Watch) -> None:
+        async def tick() -> None:
+            if watch.fault is not None or watch.holds:
+                await watch.read()
+
+        await watch.read()
+        self.world.clock.tick = tick
+
+    async def _drive(self, rig: Rig, opened: Opened | None) -> bool:
         asked: list[str] = []
 
         def on_stay(record: Record, stay: Stay) -> None:

@@ -314,13 +314,11 @@ class World:
             incident=lambda _exchange: None,
             skew=lambda: None,
             audit_head=lambda: "",
-        remember=lambda _secrets: None,
+            remember=lambda _secrets: None,
         )
         taken = await hub.take()
         credential = next(e.credential for e in taken.result.entries if e.credential.path == PATH)
-        opener = Opener(
-            tools, Preflight(kv, documents), rejudge or nothing_blocks, self._entropy
-        )
+        opener = Opener(tools, Preflight(kv, documents), rejudge or nothing_blocks, self._entropy)
         return Rig(self, tools, Effects.over(tools), opener, Heard(), credential)
 
     def _open_exchange(self, name: ExchangeName, environment: str, wire: SendVia) -> Exchange:

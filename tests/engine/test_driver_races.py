@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rotator.core.record import Record
 from rotator.core.saga.step import MAX_ATTEMPTS
+from rotator.core.saga.words import Stay
 from tests.engine.crash import Gate, Killed, Mode, Play, Story, judge_the_end
 from tests.engine.races import Race, Turns
-from tests.engine.rig import World
+from tests.engine.rig import Rig, World
 
 SEEDS = {2: 12, 3: 10, 5: 6}
 """How many draws for so many processes."""
@@ -80,7 +84,7 @@ async def storm(world: World, chance: random.Random) -> Counter[str]:
         at = chance.randint(7, 12) if chance.random() < 0.8 else chance.randint(13, 26)
         gate = Gate(world, at, chance.choice([Mode.BEFORE, Mode.AFTER]), play.look)
         try:
-            await play._live(await gate.process())
+            await play.live(await gate.process())
         except Killed:
             deaths[world.phase] += 1
     await play.run()
@@ -105,6 +109,11 @@ def test_a_storm_of_restarts(tmp_path: Path, seed: int) -> None:
     print(made, dict(deaths))
 
 
+def stopping(rig: Rig) -> Callable[[Record, Stay], None]:
+    """Tell a process to stop at its first wait."""
+    return lambda _record, _stay: rig.stop.set()
+
+
 def test_restarts_before_the_settle_time_create_nothing(world: World) -> None:
     """Fifty restarts within the settle time neither raise the attempt nor create a key."""
 
@@ -117,7 +126,7 @@ def test_restarts_before_the_settle_time_create_nothing(world: World) -> None:
             world.clock.pass_(0.1)
             again = await world.process()
             await again.tools.watch.read()
-            again.heard.on_stay = lambda _record, _stay: again.stop.set()
+            again.heard.on_stay = stopping(again)
             await again.driver().run()
         assert world.record()["attempt"] == 1
         assert not world.made()
@@ -136,10 +145,8 @@ def test_restarts_after_the_create_create_nothing(world: World, phase: str) -> N
         play = Play(world, Story())
         for _ in range(300):
             gate = Gate(world, 7, Mode.AFTER, play.look)
-            try:
-                await play._live(await gate.process())
-            except Killed:
-                pass
+            with contextlib.suppress(Killed):
+                await play.live(await gate.process())
             if world.phase == phase:
                 break
         await play.run()

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from rotator.core.findings import Code
-from rotator.core.outcome import Happened, StoreConflict, StoreError
 from rotator.core.policy import Revoke
 from rotator.core.record import Phase, Record, Verify
 from rotator.core.saga.words import Event, Stay
 from rotator.engine.effects import Effects
-from rotator.engine.opener import NotOpened, Opened
+from rotator.engine.opener import NotOpened
 from tests.engine.crash import Gate, Play, Story, judge_the_end
-from tests.engine.rig import ACCOUNT, DRAIN, PATH, RECORD, Rig, World
-from tests.stores.kit import Watched
+from tests.engine.rig import ACCOUNT, DRAIN, World
+from tests.engine.steps import drive_until, opened
 
 FAR = "203.0.113.9"
 
@@ -35,30 +33,6 @@ def play(world: World, story: Story, creates: int = 1) -> Play:
 
     asyncio.run(run())
     return told
-
-
-async def opened(rig: Rig, **policy: object) -> Opened:
-    """Open a rotation that can be opened."""
-    await rig.tools.watch.read()
-    result = await rig.open(**policy)
-    assert isinstance(result, Opened), result
-    return result
-
-
-async def drive_until(rig: Rig, start: Opened | None, event: Event) -> Stay:
-    """Drive until the rotation waits for this; return the wait."""
-    waits: list[Stay] = []
-
-    def on_stay(record: Record, stay: Stay) -> None:
-        if stay.event is event:
-            waits.append(stay)
-            rig.stop.set()
-
-    rig.heard.on_stay = on_stay
-    await rig.driver(start).run()
-    rig.stop.clear()
-    assert waits, f"never waited: {rig.heard.events}"
-    return waits[-1]
 
 
 # --- a person's word ----------------------------------------------------------------
@@ -300,128 +274,3 @@ def test_the_create_is_never_sent_late(world: World) -> None:
         assert len(world.made()) == 1
 
     asyncio.run(run())
-
-
-# --- a new key that cannot be stored ------------------------------------------------
-
-
-def faulty(world: World, errors: list[StoreError], lands: bool = False) -> tuple[Watched, list[str]]:
-    """Return a store whose STAGED write fails so often; `lands` = it was applied all the same."""
-    front, said = Watched(world.kv), []
-
-    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
-        if name != "write" or args[0] != RECORD or args[1]["phase"] != "STAGED" or not errors:
-            return None
-        if lands:
-            world.kv._tables.write(args[0], args[1], args[2])
-        said.append(str(world.clock.now()))
-        return errors.pop()
-
-    front.refuse = refuse
-    return front, said
-
-
-NOT_APPLIED = StoreError("refused connection", happened=Happened.NOT_APPLIED)
-UNKNOWN = StoreError("no answer", happened=Happened.UNKNOWN)
-
-
-@pytest.mark.parametrize("error", [NOT_APPLIED, UNKNOWN])
-@pytest.mark.parametrize(("times", "creates"), [(1, 1), (40, 1), (70, 2)])
-def test_a_staged_write_is_tried_for_a_minute(
-    world: World, error: StoreError, times: int, creates: int
-) -> None:
-    """A new key's secret is kept while its write fails, for a minute; then the key is fenced."""
-    front, said = faulty(world, [error] * times)
-
-    async def run() -> None:
-        rig = await world.process(store=lambda _kv: front.kv)
-        await rig.driver(await opened(rig)).run()
-
-    asyncio.run(run())
-    assert len(said) == min(times, 60) + max(0, times - 60)
-    assert world.phase == "DONE"
-    assert len(world.made()) == creates
-    assert sum(world.alive(key.id) for key in world.made()) == 1
-
-
-def test_a_staged_write_that_landed_is_found(world: World) -> None:
-    """A STAGED write whose answer was lost is read back, not written or created again."""
-    front, said = faulty(world, [UNKNOWN], lands=True)
-
-    async def run() -> None:
-        rig = await world.process(store=lambda _kv: front.kv)
-        await rig.driver(await opened(rig)).run()
-
-    asyncio.run(run())
-    assert len(said) == 1
-    assert world.phase == "DONE"
-    assert len(world.made()) == 1
-
-
-def test_a_staged_write_that_somebody_overtook(world: World) -> None:
-    """Who finds another's record after a lost STAGED write gives up its own key, which is fenced."""
-    front, _ = faulty(world, [UNKNOWN])
-    overtaken: list[bool] = []
-
-    async def overtake(name: str, args: tuple[Any, ...]) -> None:
-        if name == "write" and args[0] == RECORD and not overtaken:
-            if args[1]["phase"] != "STAGED":
-                return
-            overtaken.append(True)
-            record = {**world.record(), "attempt": 2, "counted": 2}
-            world.kv._tables.write(RECORD, record, world.metadata(RECORD).current)
-
-    front.before = overtake
-
-    async def run() -> None:
-        rig = await world.process(store=lambda _kv: front.kv)
-        await rig.driver(await opened(rig)).run()
-
-    asyncio.run(run())
-    assert overtaken
-    assert world.phase == "DONE"
-    assert sum(world.alive(key.id) for key in world.made()) == 1
-
-
-def test_a_conflict_is_read_again(world: World) -> None:
-    """A driver whose record was overtaken drops what it knows and goes on from what it finds."""
-    front, conflicts = Watched(world.kv), ["VERIFIED", "DRAINING", "REVOKING", "CLOSING"]
-
-    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
-        if name == "write" and args[0] == RECORD and args[1]["phase"] in conflicts:
-            conflicts.remove(args[1]["phase"])
-            return StoreConflict("somebody was first")
-        return None
-
-    front.refuse = refuse
-
-    async def run() -> None:
-        rig = await world.process(store=lambda _kv: front.kv)
-        await rig.driver(await opened(rig)).run()
-        assert rig.heard.troubles == ["somebody else wrote the record"] * 4
-
-    asyncio.run(run())
-    assert world.phase == "DONE"
-    assert len(world.made()) == 1
-
-
-def test_a_step_that_comes_to_nothing_is_begun_less_and_less_often(world: World) -> None:
-    """A store that never confirms a Publish is not asked twenty times a second."""
-    front = Watched(world.kv)
-    tries: list[datetime] = []
-
-    def refuse(name: str, args: tuple[Any, ...]) -> StoreError | None:
-        if name == "write" and args[0] == PATH and len(tries) < 30:
-            tries.append(world.clock.now())
-            return UNKNOWN
-        return None
-
-    front.refuse = refuse
-
-    async def run() -> None:
-        rig = await world.process(store=lambda _kv: front.kv)
-        await rig.driver(await opened(rig)).run()
-
-    asyncio.run(run())
-    assert world.phase == "DONE"
-    assert tries[-1] - tries[0] > timedelta(minutes=1)

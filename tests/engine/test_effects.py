@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rotator.core.facts import KeyFacts
 from rotator.core.liveness import Liveness
-from rotator.core.names import AccountId, CredentialName, ExchangeName, KeyId, StorePath
-from rotator.core.outcome import Failure, Happened, StoreConflict, StoreDenied, StoreError
+from rotator.core.names import StorePath
+from rotator.core.outcome import Happened, StoreConflict, StoreDenied, StoreError
 from rotator.core.record import Phase, Record
 from rotator.core.saga.words import (
-    CreateKey,
-    DeleteKey,
-    DeleteOlder,
     DestroySecrets,
     Done,
     Event,
@@ -41,11 +36,10 @@ from rotator.core.saga.words import (
     Written,
 )
 from rotator.engine.effects import Effects
-from rotator.engine.key_effects import differs
 from rotator.engine.opener import Opened
-from tests.core.saga_kit import FIRST
 from tests.engine.crash import Play, Story, judge_the_end
-from tests.engine.rig import PATH, Rig, World
+from tests.engine.rig import PATH, World
+from tests.engine.steps import draining, run
 from tests.stores.kit import Watched
 
 NOT_APPLIED = StoreError("busy", happened=Happened.NOT_APPLIED)
@@ -54,36 +48,9 @@ REFUSED = StoreError("denied", happened=Happened.REFUSED)
 CONFLICT = StoreConflict("first")
 
 
-def run(work: Awaitable[None]) -> None:
-    """Run a scenario."""
-
-    async def whole() -> None:
-        await work
-
-    asyncio.run(whole())
-
-
-async def draining(world: World) -> tuple[Rig, Record, Watched]:
-    """Return a process whose rotation drains, with a store that can be told to fail."""
-    rig = await world.process()
-    await rig.tools.watch.read()
-    opened = await rig.open()
-    assert isinstance(opened, Opened)
-    rig.heard.on_stay = lambda _record, _stay: rig.stop.set()
-    await rig.driver(opened).run()
-    assert world.phase == "DRAINING"
-    front = Watched(world.kv)
-    fresh = await world.process(store=lambda _kv: front.kv)
-    await fresh.tools.watch.read()
-    return fresh, await fresh.record(), front
-
-
 def failing(front: Watched, name: str, error: StoreError | None) -> None:
     """Let one kind of call fail from now on."""
     front.refuse = lambda asked, _args: error if asked == name else None
-
-
-# --- the path -----------------------------------------------------------------------
 
 
 def test_the_path_is_told_as_it_is(world: World) -> None:
@@ -257,113 +224,6 @@ def test_versions_are_retired_within_five_seconds_of_their_guard(world: World) -
 
     run(scenario())
 
-
-# --- the exchange -------------------------------------------------------------------
-
-
-def test_without_exchange_or_parent_nothing_is_sent(world: World) -> None:
-    """A rotation whose exchange or parent is not there sends nothing, and says so."""
-
-    async def scenario() -> None:
-        rig, record, _ = await draining(world)
-        now = world.clock.moment()
-        effects = (CreateKey(now), DeleteKey(Which.OLD, now), DeleteOlder(2, now))
-        elsewhere = replace(record, pins=replace(record.pins, exchange=ExchangeName("nowhere")))
-        orphan = replace(record, pins=replace(record.pins, parent=CredentialName("nobody")))
-        for effect in effects:
-            for odd, said in ((elsewhere, "no adapter"), (orphan, "parent's key")):
-                answer = await rig.effects.perform(odd, 4, effect)
-                assert isinstance(answer, Failure)
-                assert said in answer.message
-                assert answer.happened is Happened.NOT_APPLIED
-        sight = await rig.effects.perform(elsewhere, 4, Inspect(Which.NEW))
-        assert isinstance(sight, Sight)
-        assert sight.liveness is Liveness.UNKNOWN
-        alone = await rig.effects.perform(replace(record, new=None), 4, Inspect(Which.NEW))
-        assert isinstance(alone, Sight)
-        assert alone.liveness is Liveness.UNKNOWN
-        ledger = world.desk.ledger("bybit")
-        assert (ledger.creates, ledger.deletes) == (1, 0)
-
-    run(scenario())
-
-
-def test_what_was_signed_too_long_ago_is_not_sent(world: World) -> None:
-    """Five seconds after its clock value no create and no deletion leaves."""
-
-    async def scenario() -> None:
-        rig, record, _ = await draining(world)
-        signed = world.clock.moment()
-        world.clock.pass_(5.1)
-        for effect in (CreateKey(signed), DeleteKey(Which.OLD, signed)):
-            answer = await rig.effects.perform(record, 4, effect)
-            assert isinstance(answer, Failure)
-            assert answer.happened is Happened.NOT_APPLIED
-        ledger = world.desk.ledger("bybit")
-        assert (ledger.creates, ledger.deletes) == (1, 0)
-
-    run(scenario())
-
-
-def test_only_older_attempts_of_ones_own_are_deleted(world: World) -> None:
-    """Of a listing only keys with this rotation's label and a lower attempt are deleted."""
-
-    async def scenario() -> None:
-        rig, record, _ = await draining(world)
-        ours = [world.another_key(f"rk{record.rotation}{n}") for n in (1, 2, 3)]
-        others = [world.another_key(label) for label in ("rkzzzzzzzz1", "rk", "desk9")]
-        record = replace(record, attempt=3)
-        assert await rig.effects.perform(record, 4, DeleteOlder(3, world.clock.moment())) == Done()
-        alive = [world.alive(key["api_key"]) for key in (*ours, *others)]
-        assert alive == [False, False, True, True, True, True]
-
-    run(scenario())
-
-
-def test_a_tidy_that_is_not_sure_says_so(world: World) -> None:
-    """A deletion that fails, or a list that is not complete, is no tidy."""
-
-    async def scenario() -> None:
-        rig, record, _ = await draining(world)
-        world.another_key(f"rk{record.rotation}1")
-        for operation in ("list", "delete"):
-            world.desk.order("bybit", operation, "html")
-            answer = await rig.effects.perform(record, 4, DeleteOlder(2, world.clock.moment()))
-            assert isinstance(answer, Failure)
-        assert await rig.effects.perform(record, 4, DeleteOlder(2, world.clock.moment())) == Done()
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({}, ""),
-        ({"label": "other"}, "label"),
-        ({"account_id": AccountId("2")}, "account"),
-        ({"native": ("a",)}, "permissions"),
-        ({"ip_allowlist": ("192.0.2.1",)}, "addresses"),
-        ({"native_flags": (("readOnly", "1"),)}, "readOnly"),
-        ({"label": None, "native": None, "ip_allowlist": None, "native_flags": ()}, ""),
-    ],
-)
-def test_how_a_new_key_differs(changes: dict[str, Any], says: str) -> None:
-    """Each fact that the exchange tells is compared; what it does not tell cannot differ."""
-    spec = replace(FIRST.spec, native=("b", "a"), flags=(("readOnly", "0"),), addresses=())
-    record = replace(FIRST, spec=spec)
-    facts = KeyFacts(
-        KeyId("k"),
-        label=record.label,
-        account_id=AccountId("1"),
-        native=("a", "b"),
-        native_flags=(("readOnly", "0"),),
-        ip_allowlist=(),
-    )
-    said = differs(record, replace(facts, **changes))
-    assert (says in said) if says else said == ""
-
-
-# --- elsewhere and the end ----------------------------------------------------------
 
 COPY = StorePath("secret/trading/copy")
 

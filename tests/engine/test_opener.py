@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +18,10 @@ from rotator.engine.opener import NotOpened, Opened, new_rotation
 from rotator.stores.preflight import Preflight
 from rotator.stores.publisher import PathState
 from tests.engine.rig import ACCOUNT, PARENT, PATH, RECORD, Rig, World
+from tests.engine.steps import run
 from tests.stores.kit import Watched
 
 FAR = "203.0.113.9"
-
-
-def run(work: Awaitable[None]) -> None:
-    """Run a scenario."""
-
-    async def whole() -> None:
-        await work
-
-    asyncio.run(whole())
 
 
 async def refused(rig: Rig, **policy: Any) -> NotOpened:
@@ -58,7 +48,8 @@ def test_what_an_opened_record_says(world: World) -> None:
         assert record.old_fingerprint == rig.tools.mark((await rig.served()).key)  # type: ignore[arg-type]
         assert record.spec.addresses == ("127.0.0.1",)
         pins = record.pins
-        assert (pins.exchange, pins.account, pins.parent) == ("bybit", ACCOUNT, PARENT)
+        assert (pins.exchange, pins.account) == ("bybit", ACCOUNT)
+        assert pins.parent == CredentialName(PARENT)
         assert pins.host == "http://127.0.0.1:1"
         assert pins.path_created == world.metadata(PATH).created_at
         terms = record.terms
@@ -310,9 +301,7 @@ def test_what_the_store_does_not_allow(world: World) -> None:
         await kv.set_mount_limits("secret")
         front = Watched(kv)
         front.refuse = lambda name, _args: StoreDenied("no") if name == "capabilities" else None
-        rig.opener = replace(
-            rig.opener, preflight=Preflight(front.kv, rig.tools.journal.documents)
-        )
+        rig.opener = replace(rig.opener, preflight=Preflight(front.kv, rig.tools.journal.documents))
         assert "does not tell" in (await refused(rig)).reason
 
     run(scenario())

@@ -81,9 +81,7 @@ def scene(tmp_path: Path, scenario: Callable[[Scene], Awaitable[None]]) -> None:
         exchange = rig.tools.exchanges.get(ExchangeName("bybit"), "prod")
         assert exchange is not None
         key, parent = signing(world.desk.key("bybit")), signing(world.desk.parent("bybit"))
-        await scenario(
-            Scene(world, exchange, Prober(exchange, world.clock), wires[0], key, parent)
-        )
+        await scenario(Scene(world, exchange, Prober(exchange, world.clock), wires[0], key, parent))
         await world.close()
 
     asyncio.run(run())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,17 +18,9 @@ from rotator.engine.rotations import Rotations
 from rotator.stores.journal import Journaled, State, Survey
 from tests.engine.crash import Gate, Play, Story, judge_the_end
 from tests.engine.rig import ACCOUNT, PATH, RECORD, Rig, World
+from tests.engine.steps import run
 
 LONG = 30.0
-
-
-def run(work: Awaitable[None]) -> None:
-    """Run a scenario."""
-
-    async def whole() -> None:
-        await work
-
-    asyncio.run(whole())
 
 
 async def until_ended(rotations: Rotations) -> None:
@@ -53,7 +44,7 @@ def test_a_rotation_is_opened_driven_and_known(world: World) -> None:
         assert "is open" in again.reason
         [stand] = rotations.open_stands()
         [taken] = rotations.occupied()
-        assert (taken.credential, taken.exchange, taken.account) == (PATH, "bybit", ACCOUNT)
+        assert (taken.path, taken.exchange, taken.account) == (PATH, "bybit", ACCOUNT)
         assert taken.created is False
         assert [r.phase for r in rotations.records()] == [Phase.CREATING]
         await until_ended(rotations)
@@ -104,7 +95,7 @@ def test_open_records_are_taken_up(world: World) -> None:
 
 
 def test_a_lost_record_takes_its_place(world: World) -> None:
-    """A record that is deleted takes its path's place until a person has said what becomes of it."""
+    """A deleted record takes its path's place until a person has said what becomes of it."""
 
     async def scenario() -> None:
         rig = await world.process()
@@ -117,9 +108,28 @@ def test_a_lost_record_takes_its_place(world: World) -> None:
         assert stand.lost is not None
         assert stand.lost.state is State.DELETED
         [taken] = rotations.occupied()
-        assert (taken.credential, taken.path, taken.exchange) == (PATH, PATH, None)
+        assert (taken.path, taken.exchange) == (PATH, None)
         rotations.forget_closed()
         assert rotations.open_stands() == (stand,)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("answer", ["adopt", "abort"])
+def test_a_deleted_record_comes_back_by_retry_alone(world: World, answer: str) -> None:
+    """Other answers than retry leave a deleted record as it is."""
+
+    async def scenario() -> None:
+        rig = await world.process()
+        assert isinstance(await rig.open(), Opened)
+        world.people._tables.delete(RECORD, [1])
+        world.order("resolve", rotation="record-1", answer=answer)
+        await rig.tools.watch.read()
+        rotations = rig.rotations()
+        rotations.take_up(await rig.tools.journal.survey(world.clock.now()))
+        await until_ended(rotations)
+        assert len(rotations.open_stands()) == 1
+        assert world.phase == ""
 
     run(scenario())
 
@@ -205,7 +215,9 @@ def count_calls(world: World) -> int:
     return seen[0]
 
 
-def test_told_to_stop_at_any_call_nothing_is_left_half_way(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_told_to_stop_at_any_call_nothing_is_left_half_way(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """Whenever a process is told to stop, it ends by itself and every key it made is recorded."""
     calls = count_calls(World.make(tmp_path_factory.mktemp("count")))
 
@@ -297,7 +309,7 @@ def test_nothing_is_opened_once_told_to_stop(world: World) -> None:
 
 
 def test_told_to_stop_while_opening(world: World) -> None:
-    """A record that was announced while the process ended gets no create, and the next start ends it."""
+    """A record announced while the process ended gets no create; the next start goes on."""
 
     async def scenario() -> None:
         def look(world: World) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from rotator.observe.redact import Redactor
 from tests.core.saga_kit import LATER, T0, at
 from tests.engine.crash import forms
 from tests.engine.rig import PATH, Rig, World
+from tests.engine.steps import run
 from tests.fakes.clock import FakeClock
 from tests.observe.views import samples
 
@@ -50,7 +50,9 @@ class Heard:
 
     def sample(self, name: str, **labels: str) -> float:
         found = samples(self.telling.metrics.text(gzip=False))
-        fits = (v for (n, has), v in found.items() if n == name and labels.items() <= dict(has).items())
+        fits = (
+            v for (n, has), v in found.items() if n == name and labels.items() <= dict(has).items()
+        )
         return next(fits, 0.0)
 
 
@@ -69,15 +71,6 @@ def heard(tmp_path: Path) -> Iterator[Heard]:
     assert audit.open()
     yield Heard(Telling(logger, metrics, audit, clock), stream, file)
     audit.close()
-
-
-def run(work: Awaitable[None]) -> None:
-    """Run a scenario."""
-
-    async def whole() -> None:
-        await work
-
-    asyncio.run(whole())
 
 
 async def drive(world: World, heard: Heard, **policy: Any) -> Rig:
@@ -222,21 +215,25 @@ def test_the_time_that_people_take_is_no_work(heard: Heard) -> None:
     run(scenario())
 
 
+def stumble(over: str) -> None:
+    """Fail as nobody foresaw."""
+    raise ValueError(over)
+
+
 def test_troubles_and_crashes_are_told(heard: Heard) -> None:
     """A trouble names its rotation or its path; a crash its place and not its values."""
     heard.telling.trouble(at(Phase.STAGED), PATH, "again")
     heard.telling.trouble(None, PATH, "lost")
-    try:
-        raise ValueError("hush-hush")
-    except ValueError as error:
-        heard.telling.crashed(PATH, error)
+    with pytest.raises(ValueError, match="hush") as raised:
+        stumble("hush-hush")
+    heard.telling.crashed(PATH, raised.value)
     one, two = heard.lines("trouble")
     assert (one["rotation"], one["message"]) == ("aaaaaaaa", "again")
     assert (two["path"], two["message"]) == (PATH, "lost")
     [crash] = heard.lines("driver_crashed")
     assert crash["level"] == "error"
     assert crash["error"] == "ValueError"
-    assert crash["at"][-1].endswith("test_troubles_and_crashes_are_told")
+    assert crash["at"][-1].endswith(" stumble")
     assert b"hush-hush" not in heard.stream.getvalue()
 
 

@@ -310,9 +310,38 @@ def test_a_slow_reading_does_not_undo_a_later_one(tmp_path: Path) -> None:
     scene(tmp_path, scenario)
 
 
+def test_a_slow_reading_of_commands_does_not_undo_a_later_one(tmp_path: Path) -> None:
+    """A command that was taken back stays taken back, whichever look comes home last."""
+
+    async def scenario(s: Scene) -> None:
+        place = "commands/secret/trading/desk0"
+        await s.watch.read()
+        await s.put(place, {"command": "rotate", "version": 1})
+        let_go, slow = asyncio.Event(), list[str]()
+
+        async def before(name: str, args: tuple[Any, ...]) -> None:
+            if name == "read_many" and args[0] and not slow:
+                slow.append(name)
+                await let_go.wait()
+
+        s.watched.before = before
+        early = asyncio.create_task(s.watch.read())
+        while not slow:
+            await s.clock.breathe()
+        await s.delete(place)
+        await s.watch.read()
+        let_go.set()
+        await early
+        assert s.watch.order(DESK) is None
+
+    scene(tmp_path, scenario)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 WORDS = st.sampled_from(["command", "rotation", "version", "answer", "match", "reason", "until"])
@@ -390,5 +419,3 @@ def test_when_a_hold_ends(until: object, ends: bool) -> None:
 def test_a_hold_without_a_pattern_holds_everything(match: object) -> None:
     """A match that is missing or no pattern is as `**`."""
     assert hold_from("any", {"match": match}).covers(DESK, PATH, START)
-
-

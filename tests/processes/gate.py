@@ -117,8 +117,8 @@ class Road:
         self._stop: Stop | None = None
         self._counted: dict[str | None, int] = {}
 
-    def stop_at(self, stop: Stop) -> None:
-        """Order a stop; counts begin now."""
+    def stop_at(self, stop: Stop | None) -> None:
+        """Order a stop, or take it back; counts begin now."""
         with self._lock:
             self._stop, self._counted = stop, {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rotator.observe import evidence
 from tests.processes.estate import names_exchange
 from tests.processes.gate import Fate, Gate, Road, Side, Stop
 from tests.processes.program import Program, Sandbox
@@ -115,12 +116,16 @@ def test_full_in_the_middle(local: Local, label: str, side: Side) -> None:
     assert stop.reached.wait(40), daemon.log()
     fill(daemon, 1)
     stop.end(Fate.GO_ON)
+    crossed = local.road.labels()
     make_room_after(daemon)
+    assert local.creates() == 1
+    assert label != "create" or local.road.labels() == crossed
     daemon.wait_for("rotation_closed", result="done")
     assert daemon.stop() == 0
     assert local.creates() == 1
     assert len(local.alive()) == 1
     assert local.alive() != [local.old["api_key"]]
+    assert evidence.verify(local.folder / "audit.jsonl").ok
 
 
 def make_room_after(daemon: Program, seconds: float = 4.0) -> None:

@@ -31,13 +31,12 @@ def test_daemons_without_a_lease(build: Build, count: int) -> None:
     assert len(opened) == 1
 
 
-@pytest.mark.parametrize("count", [3])
-def test_single_runs_side_by_side(build: Build, count: int) -> None:
+def test_single_runs_side_by_side(build: Build) -> None:
     """Every one of several `run --once` exits 0, whoever else works on the store."""
     there = build()
     consumer = there.consumer()
-    runs = [there.once(config=there.instance(f"i{number}")) for number in range(count)]
-    assert [run.ended() for run in runs] == [0] * count
+    runs = [there.once(config=there.instance(f"i{number}")) for number in range(3)]
+    assert [run.ended() for run in runs] == [0, 0, 0]
     for run in runs:
         assert run.json()["credentials"] == 2
     consumer.stop()
@@ -65,6 +64,7 @@ def test_a_file_lock(build: Build) -> None:
     assert second.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_restart_storm(build: Build) -> None:
     """Killed fifty times at random moments, it makes no key that is not accounted for."""
     chance = random.Random(50)
@@ -84,6 +84,7 @@ def test_a_restart_storm(build: Build) -> None:
     assert_done(there, creates=1 + creating)
 
 
+@pytest.mark.slow
 def test_restarts_while_it_waits(build: Build) -> None:
     """Fifty restarts in a row, while a rotation waits for a person, change nothing at all."""
     chance = random.Random(51)

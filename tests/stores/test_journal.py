@@ -358,5 +358,3 @@ def test_two_surveys_at_once_do_not_lose_a_record(tmp_path: Path) -> None:
         assert len(one.records) == 5
 
     scene(tmp_path, scenario)
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any
 
 from rotator.core.names import StorePath
@@ -57,14 +58,15 @@ def metadata(path: StorePath, data: Mapping[str, Any]) -> Metadata:
     entries = data.get("versions") or {}
     if not isinstance(entries, dict):
         raise malformed("versions")
-    versions = [_version(number, entry) for number, entry in entries.items()]
+    created_at = moment(data.get("created_time"))
+    versions = [_version(number, entry, created_at) for number, entry in entries.items()]
     if len(versions) > 1:
         versions.sort(key=lambda v: v.number)
     return Metadata(
         path=path,
         current=whole(data.get("current_version")),
         oldest=whole(data.get("oldest_version", 0)),
-        created_at=moment(data.get("created_time")),
+        created_at=created_at,
         versions=tuple(versions),
         custom=custom(data.get("custom_metadata")),
         max_versions=whole(data.get("max_versions", 0)),
@@ -94,7 +96,11 @@ def custom(value: Any) -> Mapping[str, str]:
         return {}
     if not isinstance(value, dict):
         raise malformed("custom_metadata")
-    return {key: text if isinstance(text, str) else str(text) for key, text in value.items()}
+    # Thousands of paths say the same few words: each is kept once.
+    return {
+        intern(key): intern(text if isinstance(text, str) else str(text))
+        for key, text in value.items()
+    }
 
 
 def names(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -110,13 +116,13 @@ def malformed(what: str) -> StoreError:
     return StoreError(f"Vault's answer has no readable field: {what}", status=200)
 
 
-def _version(number: Any, entry: Any) -> Version:
+def _version(number: Any, entry: Any, path_created: datetime) -> Version:
     if not isinstance(entry, dict) or not isinstance(number, str) or not number.isdecimal():
         raise malformed("a version")
-    by = entry.get("created_by")
+    by, created_at = entry.get("created_by"), moment(entry.get("created_time"))
     return Version(
         int(number),
-        moment(entry.get("created_time")),
+        path_created if created_at == path_created else created_at,
         _optional_moment(entry.get("deletion_time")),
         entry.get("destroyed") is True,
         _actor(by) if by else None,
@@ -129,4 +135,4 @@ def _optional_moment(text: Any) -> datetime | None:
 
 def _actor(by: Any) -> str | None:
     actor = by.get("actor") if isinstance(by, dict) else by
-    return actor if isinstance(actor, str) else None
+    return intern(actor) if isinstance(actor, str) else None
