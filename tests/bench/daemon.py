@@ -76,9 +76,7 @@ def daemon_on(place: Place) -> Iterator[Daemon]:
             child.wait(timeout=3 * STOP_SECONDS)
 
 
-def measure(
-    place: Place, filler: Filler, scrapes: int, idle_seconds: float
-) -> dict[str, float]:
+def measure(place: Place, filler: Filler, scrapes: int, idle_seconds: float) -> dict[str, float]:
     """Return `rss_mib`, `scrape_cpu_ms` and `idle_cpu_percent`.
 
     The first pass looks at every key; a second, which looks at none, is asked

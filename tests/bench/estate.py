@@ -127,8 +127,7 @@ class Place:
                 "anchor": {"file": str(home / "anchor")},
             },
             "exchanges": {
-                name: {"base_url": url, "share": None}
-                for name, url in self.sandbox.urls.items()
+                name: {"base_url": url, "share": None} for name, url in self.sandbox.urls.items()
             },
             **changes,
         }

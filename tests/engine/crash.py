@@ -34,6 +34,7 @@ WRITES = frozenset(
         "destroy_versions",
     }
 )
+LOOKS = {"query-api", "sub-apikeys"}
 CHANGES = WRITES | {"create-sub-api", "delete-sub-api"}
 
 
@@ -158,14 +159,17 @@ class GatedWire(httpx.AsyncBaseTransport):
 def boundaries(calls: list[Call], mode: Mode, since: str) -> list[int]:
     """Return the calls at which a story can end differently, from a phase on.
 
-    Of what a wait repeats, the first, of changes also the last.  Who dies between two calls
-    that change nothing leaves the same world, so a death is tried at every call
-    that changes something, and a lost answer at every call.
+    Of what a wait repeats, the first; of changes also the last.  Who dies between
+    two calls that change nothing leaves the same world, so a death is tried at
+    every call that changes something.  The answer is lost of every call of a
+    story that is told from its start, of the others only where it tells more
+    than that a read gave no answer.
     """
     start = next(i for i, call in enumerate(calls) if call.phase == since)
     places: dict[Call, list[int]] = {}
     for place, call in enumerate(calls[start:], start + 1):
-        if mode is Mode.LOST or call.verb in CHANGES:
+        telling = call.verb in CHANGES or call.verb in LOOKS or not since
+        if call.verb in CHANGES or (mode is Mode.LOST and telling):
             places.setdefault(call, []).append(place)
     return sorted(
         {

@@ -64,7 +64,10 @@ def test_a_staged_write_that_landed_is_found(world: World) -> None:
         await rig.driver(await opened(rig)).run()
 
     asyncio.run(run())
-    assert len(said) == 1
+    written = [
+        args[1]["phase"] for name, args in front.asked if name == "write" and args[0] == RECORD
+    ]
+    assert len(said) == written.count("STAGED") == 1
     assert world.phase == "DONE"
     assert len(world.made()) == 1
 

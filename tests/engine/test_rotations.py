@@ -247,6 +247,25 @@ def test_told_to_stop_at_any_call_nothing_is_left_half_way(
         run(world.close())
 
 
+def test_told_to_stop_once_a_create_is_announced(world: World) -> None:
+    """A driver that has announced a create makes it and records its key before it ends."""
+
+    async def scenario() -> None:
+        def look(world: World) -> None:
+            if world.record().get("attempt") == 2:
+                rig.stop.set()
+
+        rig = await Gate(world, look=look).process()
+        await rig.tools.watch.read()
+        world.desk.order("bybit", "create", "not_applied")
+        rotations = rig.rotations()
+        await rotations.open(rig.wish())
+        await until_ended(rotations)
+        assert (world.phase, world.record()["attempt"]) == ("STAGED", 2)
+
+    run(scenario())
+
+
 def test_told_to_stop_while_there_is_no_budget(world: World) -> None:
     """A driver that waits for the budget of its next create ends when it is told to."""
 

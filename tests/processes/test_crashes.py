@@ -131,7 +131,7 @@ def test_nothing_is_lost_either(case: Case, plays: Plays) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_again_and_again(build: Build, seed: int) -> None:
     """Killed at one request after another, reads among them, it ends well all the same."""
     chance = random.Random(seed)
@@ -139,16 +139,19 @@ def test_killed_again_and_again(build: Build, seed: int) -> None:
     consumer = there.consumer()
     creating = 0
     for _ in range(KILLS):
-        stop = Stop(None, chance.choice(list(Side)), chance.randint(4, 24))
+        if there.phase() == "DONE":
+            break
+        stop = Stop(None, chance.choice(list(Side)), chance.randint(3, 18))
         there.road.stop_at(stop)
         daemon = there.daemon()
-        stop.reached.wait(LONGER_THAN_SETTLING)
+        stop.reached.wait(LONGER_THAN_SETTLING if there.phase() == "CREATING" else 6)
         consumer.look()
         daemon.kill()
         stop.end(Fate.LOST)
         creating += there.phase() == "CREATING"
     there.road.stop_at(None)
     last = there.daemon()
+    last.wait_for("pass")
     there.wait_for_phase("DONE")
     assert last.stop() == 0
     consumer.stop()
