@@ -45,6 +45,10 @@ OPENING_SECONDS: Final = 6.0
 DRAIN_SECONDS: Final = 30.0
 """How long a stop waits for drivers to reach a safe place; longer than any request."""
 
+STANDSTILL_SECONDS: Final = 75.0
+"""The same while the store gives no answer: a new key's secret, which is nowhere else
+yet, is kept for a minute."""
+
 
 @dataclass(slots=True)
 class Desk:
@@ -107,7 +111,7 @@ class Desk:
         if not self.rotates:
             return
         if not acts:
-            await self.drain()
+            await self.drain(STANDSTILL_SECONDS)
             self.rotations.stop.clear()
             return
         self.rotations.take_up(await self.journal.survey(self.clock.now()))
@@ -171,10 +175,10 @@ class Desk:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def drain(self) -> int:
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> int:
         """Bring every rotation to a safe place; return how many drivers were cut off."""
         await self._settle_openings()
-        return await self.rotations.drain(DRAIN_SECONDS)
+        return await self.rotations.drain(seconds)
 
     async def _try_open(self, snapshot: Snapshot, planned: Planned) -> None:
         credential = snapshot.by_name[planned.credential].credential

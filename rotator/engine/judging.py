@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,7 @@ LIGHT: Final = 500
 """The same for work that takes microseconds each."""
 
 Breathe = Callable[[], Awaitable[None]]
+NOTHING: Final[Mapping[CredentialName, Seen]] = {}
 
 
 @dataclass(slots=True)
@@ -87,14 +88,25 @@ async def accounts_in(
 
 
 async def judge_all(
-    gathered: Gathered, around: Around, surroundings: Surroundings, breathe: Breathe
+    gathered: Gathered,
+    around: Around,
+    surroundings: Surroundings,
+    breathe: Breathe,
+    before: Mapping[CredentialName, Seen] = NOTHING,
 ) -> Judged:
-    """Judge and plan every credential of a pass."""
+    """Judge and plan every credential of a pass.
+
+    What has not changed since the pass `before` is the same object as there, so
+    that a quiet pass leaves nothing new in memory.
+    """
     entries = gathered.taken.result.entries
     judged: list[Judgement] = []
     candidates: list[Candidate] = []
     for number, entry in enumerate(entries, 1):
         judgement = judge(around.given(entry))
+        known = before.get(entry.credential.name)
+        if known is not None and known.judgement == judgement:
+            judgement = known.judgement
         judged.append(judgement)
         candidates.append(around.candidate(entry, judgement))
         if number % BATCH == 0:
@@ -106,7 +118,8 @@ async def judge_all(
     findings: list[Finding] = []
     for number, (entry, judgement) in enumerate(zip(entries, judged, strict=True), 1):
         name = entry.credential.name
-        seen[name] = _seen(entry, judgement, plans.get(name), around)
+        now, known = _seen(entry, judgement, plans.get(name), around), before.get(name)
+        seen[name] = known if known is not None and known == now else now
         findings += judgement.findings
         if number % LIGHT == 0:
             await breathe()

@@ -79,9 +79,8 @@ def bond_of(stored: StoredKey) -> Bond:
 
 @dataclass(slots=True)
 class _Target:
-    """One key to look at, the credentials that hold it, and how it signs."""
+    """One key to look at, and the credentials that hold it."""
 
-    key: SigningKey
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -192,11 +191,10 @@ class Looks:
             if credential.name not in wanted and not self._due(entry, now):
                 continue
             exchange = self.houses.get(credential.exchange, credential.environment)
-            key = self.signing_key(credential.name) if entry.problem is None else None
-            if exchange is None or key is None or exchange.closed() is not None:
+            if exchange is None or entry.problem is not None or exchange.closed() is not None:
                 continue
             targets = found.setdefault(exchange, {})
-            targets.setdefault(bond_of(entry.stored), _Target(key)).entries.append(entry)
+            targets.setdefault(bond_of(entry.stored), _Target()).entries.append(entry)
         if len(self._kept) > len(names):
             self._kept = {n: k for n, k in self._kept.items() if n in names}
         return tuple(_Round(e, iter(t.values()), len(t)) for e, t in found.items())
@@ -213,7 +211,10 @@ class Looks:
         for target in round_.targets:
             if self.clock.monotonic() >= give_up:
                 return
-            look = await self._look(round_, target.key)
+            key = self.signing_key(target.entries[0].credential.name)
+            if key is None:
+                continue
+            look = await self._look(round_, key)
             for entry in target.entries:
                 kept = self.note(entry, look)
                 if entry.stored.key_fp is not None and _worth_noting(look):

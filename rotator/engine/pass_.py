@@ -96,7 +96,8 @@ class PassRunner:
         around = await self._gather(gathered, derived)
         self._around = around
         surroundings = self._surroundings(gathered, around)
-        judged = await judge_all(gathered, around, surroundings, self.breathe)
+        before = self.latest.by_name if self.latest is not None else {}
+        judged = await judge_all(gathered, around, surroundings, self.breathe, before)
         self.latest = self._snapshot(gathered, around, surroundings, judged)
         return self.latest
 

@@ -56,8 +56,10 @@ class Place:
 class Held:
     """The current version of one secret, as far as it is needed again.
 
-    `values` are its mapped fields, `prints` their fingerprints, `unmapped` those
-    of all other fields; `older` the key ids' fingerprints in older versions.
+    `told` are its mapped fields: name, value, and the value's fingerprint unless it
+    is blank; `unmapped` are the fingerprints of all other fields, `older` those of
+    the key ids in older versions.  Tables are made when they are needed: there are
+    thousands of these.
     """
 
     rules: tuple[Rule, ...]
@@ -65,14 +67,23 @@ class Held:
     metadata: Metadata | None = None
     entries: tuple[Entry, ...] = ()
     mapped: frozenset[str] | None = None
-    values: Mapping[str, Sensitive] = field(default_factory=dict)
-    prints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    told: tuple[tuple[str, Sensitive, Fingerprint | None], ...] = ()
     unmapped: tuple[tuple[str, tuple[Fingerprint, ...]], ...] = ()
     not_text: frozenset[str] = frozenset()
     older: Mapping[int, tuple[Fingerprint, ...]] = field(default_factory=lambda: NOTHING)
     version: int = 0
     version_created: datetime | None = None
     stale: bool = True
+
+    @property
+    def values(self) -> Mapping[str, Sensitive]:
+        """The mapped fields."""
+        return {name: value for name, value, _ in self.told}
+
+    @property
+    def prints(self) -> Mapping[str, Fingerprint]:
+        """The fingerprints of the mapped fields that are not blank."""
+        return {name: mark for name, _, mark in self.told if mark is not None}
 
     def note(self, metadata: Metadata, now: datetime) -> bool:
         """Take in a path's metadata; say whether its current version must be read."""
@@ -104,8 +115,10 @@ class Held:
         mapped = mapped_fields(self.credentials)
         self.mapped = mapped
         texts = {n: v for n, v in data.items() if n in mapped and isinstance(v, str)}
-        self.values = {name: Sensitive(value) for name, value in texts.items()}
-        self.prints = {name: marks.of(value) for name, value in texts.items() if value.strip()}
+        self.told = tuple(
+            (name, Sensitive(value), marks.of(value) if value.strip() else None)
+            for name, value in texts.items()
+        )
         self.not_text = _shared(tuple(n for n in data if n in mapped and n not in texts))
         self.unmapped = tuple(
             (name, marks.within(value)) for name, value in data.items() if name not in mapped
@@ -117,7 +130,7 @@ class Held:
     def drop(self) -> None:
         """Forget a current version that can no longer be read."""
         self.stale = self.stale or self.version != 0
-        self.values, self.prints, self.unmapped = {}, {}, ()
+        self.told, self.unmapped = (), ()
         self.mapped, self.version, self.version_created = None, 0, None
 
     def _keep_as_older(self, metadata: Metadata) -> None:
@@ -201,7 +214,8 @@ class Held:
 
     def _secret_fp(self, credential: Credential) -> Fingerprint | None:
         names = (credential.fields.get(word, "") for word in SECRET_WORDS)
-        return next((self.prints[name] for name in names if name in self.prints), None)
+        prints = self.prints
+        return next((prints[name] for name in names if name in prints), None)
 
     def _since(self, metadata: Metadata, key_fp: Fingerprint, now: datetime) -> datetime | None:
         noted = noted_since(metadata.custom, key_fp)
@@ -234,11 +248,12 @@ class Held:
         """Yield where each key id, secret and unmapped value stands (no passphrases)."""
         words = ("api_key", *SECRET_WORDS)
         names = {c.fields[w] for c in self.credentials for w in words if w in c.fields}
-        for name in names & self.prints.keys():
-            yield self.prints[name], Place(path, name)
-        for name, prints in self.unmapped:
+        for name, mark in self.prints.items():
+            if name in names:
+                yield mark, Place(path, name)
+        for name, marks in self.unmapped:
             place = Place(path, name)
-            for mark in prints:
+            for mark in marks:
                 yield mark, place
 
 

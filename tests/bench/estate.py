@@ -16,7 +16,12 @@ from tests.bench.servers import Filler, Sandbox, rotating_token
 from tests.servers.vault_server import VaultServer
 
 HERE: Final = "127.0.0.1"
-KEYS_PER_ACCOUNT: Final = 10
+KEYS_PER_ACCOUNT: Final = 20
+"""Of which ten are at each of the two exchanges."""
+
+KEYS_PER_FOLDER: Final = 200
+"""So that reading the folders is a small part of an inventory, as it is of a real one."""
+
 FIRST_MASTER: Final = 11_000_001
 FIRST_SUB: Final = 20_000_001
 
@@ -87,14 +92,14 @@ def large(count: int) -> list[Planted]:
 
 def _large(count: int, parent: Planted) -> Iterator[Planted]:
     for number in range(count):
-        desk = number // KEYS_PER_ACCOUNT // 2
-        if number % 2:
-            name = f"trading/binance/desk{desk}/key{number}"
-            yield Planted(name, "binance", f"desk{desk}@bench.test")
+        exchange = "binance" if number % 2 else "bybit"
+        name = f"trading/{exchange}/desk{number // KEYS_PER_FOLDER}/key{number}"
+        account = number // KEYS_PER_ACCOUNT
+        if exchange == "binance":
+            yield Planted(name, exchange, f"desk{account}@bench.test")
         else:
-            name = f"trading/bybit/desk{desk}/key{number}"
-            account = str(FIRST_SUB + desk)
-            yield Planted(name, "bybit", account, parent.account, parent.name)
+            uid = str(FIRST_SUB + account)
+            yield Planted(name, exchange, uid, parent.account, parent.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,9 @@ def test_told_to_stop_after_a_create_that_was_refused_a_budget(world: World) -> 
         await rotations.open(rig.wish())
         while not any("no budget" in said for said in rig.heard.troubles):
             await world.clock.breathe()
+        before = len(rig.heard.troubles)
         assert await rotations.drain(LONG) == 0
+        assert len(rig.heard.troubles) <= before + 1
         assert world.record()["attempt"] == 1
 
     run(scenario())

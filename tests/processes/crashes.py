@@ -92,7 +92,7 @@ def _meets(case: Case, there: Estate, first: Program, stop: Stop) -> Program:
             return first
         case End.OVERTAKEN:
             first.freeze()
-            second = there.daemon()
+            second = there.daemon(config=there.instance("second"))
             time.sleep(SLEEP_SECONDS)
             stop.end(Fate.GO_ON)
             first.thaw()

@@ -18,7 +18,7 @@ from tests.processes.verdict import assert_done
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(120)]
 SKEWED = str(Path(__file__).with_name("skewed.py"))
-LONGER_THAN_THE_DRAIN = 5.0
+LONGER_THAN_THE_DRAIN = 3.0
 
 
 def off_by(seconds: int) -> Changed:
@@ -43,7 +43,7 @@ def _moved(date: str, seconds: int) -> str:
 
 def draining(build: Build) -> Estate:
     """Return an estate whose daemon was killed as soon as the new key was published."""
-    there = build(policy={"drain": "2s"})
+    there = build(policy={"drain": "1s"})
     there.consumer()
     daemon = there.daemon()
     there.wait_for_phase("DRAINING")

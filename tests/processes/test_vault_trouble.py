@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from tests.servers.build import ensured
 from tests.servers.vault_server import VaultServer
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
+SEALED_SECONDS = 45.0
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,20 @@ def test_sealed(build: Build, hurt: VaultServer, label: str, side: Side) -> None
     hurt.seal()
     stop.end(Fate.GO_ON)
     there.programs[0].wait_for("trouble")
+    hurt.unseal()
+    ends_well(there)
+
+
+@pytest.mark.slow
+def test_sealed_for_long(build: Build, hurt: VaultServer) -> None:
+    """A new key's secret is kept for as long as it surely could not be stored, up to a minute."""
+    there = build(server=hurt)
+    there.consumer()
+    stop = at(there, "create", Side.AFTER)
+    hurt.seal()
+    stop.end(Fate.GO_ON)
+    there.programs[0].wait_for("trouble")
+    time.sleep(SEALED_SECONDS)
     hurt.unseal()
     ends_well(there)
 
