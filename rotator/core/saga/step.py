@@ -77,7 +77,8 @@ def later(ctx: Context, event: Event, sentence: str, *, alert: Code | None = Non
 
 def until(ctx: Context, event: Event, at: datetime, sentence: str) -> Stay:
     """Wait for a moment; look again at the latest after LOOK_AGAIN."""
-    at = max(at, ctx.now + timedelta(seconds=1))
+    # While the clocks disagree no time counts as passed: look again, but not at once.
+    at = max(at, ctx.now + (timedelta(seconds=1) if ctx.clock_ok else BACK_OFF))
     return Stay(event, min(at, ctx.now + LOOK_AGAIN), TIME, sentence)
 
 
