@@ -26,6 +26,7 @@ WATCH: Final = timedelta(seconds=5)
 RENDER: Final = timedelta(seconds=5)
 FEEL: Final = timedelta(seconds=15)
 BEAT: Final = timedelta(seconds=1)
+RETRY: Final = 15.0
 SPACING: Final = 1.0
 """Seconds between two passes at least, whoever asks for them."""
 
@@ -173,7 +174,10 @@ class Daemon:
             await self.desk.clock.sleep(SPACING)
 
     async def _one_pass(self) -> None:
-        await self.desk.look()
+        snapshot = await self.desk.look()
+        if snapshot.standing is None:
+            # Nothing is driven until the epoch can be told: ask again soon.
+            asyncio.get_running_loop().call_later(RETRY, self.pass_due.set)
         self.desk.rotations.forget_closed()
         if not self._frozen:
             # What the first pass has read stays for good: the collector need not walk it.

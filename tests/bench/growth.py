@@ -44,7 +44,7 @@ def measure(sizes: Sequence[int], rounds: int) -> dict[str, float]:
 
 def _rounds(size: int, rounds: int) -> int:
     """Small sizes are quick and uneven: they get more rounds."""
-    return max(3, rounds * 5) if size < 5_000 else max(3, rounds // 2)
+    return rounds * 5 if size < 5_000 else rounds
 
 
 def slope(sizes: Sequence[float], times: Sequence[float]) -> float:

@@ -44,9 +44,9 @@ class Vault:
     mount: str
 
     def __post_init__(self) -> None:
-        self.watch_roles()
+        self.write_policies()
 
-    def watch_roles(self) -> None:
+    def write_policies(self) -> None:
         """Write the shipped policies for this mount."""
         for role in ("rotate", "watch", "people"):
             self.server.policy(f"{self.mount}-{role}", shipped(role, self.mount))

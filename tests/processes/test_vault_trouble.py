@@ -16,6 +16,7 @@ from tests.servers.vault_server import VaultServer
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
 SEALED_SECONDS = 45.0
+NOTHING = 'path "nothing" { capabilities = ["read"] }'
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,20 @@ def test_sealed_for_long(build: Build, hurt: VaultServer) -> None:
     there.programs[0].wait_for("trouble")
     time.sleep(SEALED_SECONDS)
     hurt.unseal()
+    ends_well(there)
+
+
+@pytest.mark.slow
+def test_denied_for_long(build: Build) -> None:
+    """The same where Vault serves, but our policy was taken away meanwhile."""
+    there = build()
+    there.consumer()
+    stop = at(there, "create", Side.AFTER)
+    there.vault.server.policy(f"{there.vault.mount}-rotate", NOTHING)
+    stop.end(Fate.GO_ON)
+    there.programs[0].wait_for("trouble")
+    time.sleep(SEALED_SECONDS)
+    there.vault.write_policies()
     ends_well(there)
 
 
