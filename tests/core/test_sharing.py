@@ -25,4 +25,4 @@ def test_a_full_table_changes_nothing() -> None:
     known, late = shared.one(7), ("late",)
     assert known == 7
     assert shared.one(late) is late
-    assert len(shared._known) == MOST  # noqa: SLF001 - the bound is the point
+    assert len(shared._known) == MOST
