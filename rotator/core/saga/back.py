@@ -18,6 +18,7 @@ from rotator.core.saga.step import (
     held,
     later,
     person,
+    recreated,
     settled,
     stale_guard,
     until,
@@ -51,7 +52,7 @@ def rolling_back(r: Record, s: Seen, c: Context) -> StepResult:
     if s.path is None:
         return Do(ReadPath())
     if s.path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if s.path.holds is Holder.OLD:
         return _restored(r, s.path.version, c)
     if s.path.holds is not Holder.NEW:
@@ -132,7 +133,7 @@ def _drained_back(r: Record, s: Seen, c: Context) -> StepResult:
 
 def _left_the_path(r: Record, path: PathSeen, c: Context) -> StepResult | None:
     if path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if path.holds is Holder.NEW:
         return happens(Event.NEW_RETURNED, why="the path serves the new key again")
     if path.holds is Holder.GONE:
@@ -170,7 +171,7 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
 
 def _abort_path(r: Record, path: PathSeen, c: Context) -> StepResult | None:
     if path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if path.holds is Holder.NEW:
         return happens(Event.NEW_RETURNED, why="the path serves the key that should be deleted")
     if path.holds is Holder.GONE:

@@ -27,6 +27,7 @@ from rotator.core.saga.step import (
     held,
     later,
     person,
+    recreated,
     until,
 )
 from rotator.core.saga.words import (
@@ -161,7 +162,7 @@ def verified(r: Record, s: Seen, c: Context) -> StepResult:
     if s.path is None:
         return Do(ReadPath())
     if s.path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if s.path.holds is Holder.NEW:
         return _published(r, s.path.version, c)
     if not _may_publish_over(r, s.path):
@@ -215,7 +216,7 @@ def draining(r: Record, s: Seen, c: Context) -> StepResult:
     if s.path is None:
         return Do(ReadPath())
     if s.path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if s.path.holds is not Holder.NEW:
         return happens(Event.ANOTHER_KEY, why="the path no longer holds the new key")
     if s.path.version != r.v1:

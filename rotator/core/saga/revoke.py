@@ -17,6 +17,7 @@ from rotator.core.saga.step import (
     blocked,
     happens,
     later,
+    recreated,
     stale_guard,
     until,
 )
@@ -100,7 +101,7 @@ def _guarded(
 def _moved(r: Record, path: PathSeen, c: Context) -> StepResult:
     """Another version: drain on with it if it is still new, else ask a person."""
     if path.recreated:
-        return happens(Event.RECREATED, why="the path was removed and made again")
+        return recreated()
     if path.holds is not Holder.NEW:
         return happens(Event.ANOTHER_KEY, why="the path no longer holds the new key")
     return moved(r, path, c)

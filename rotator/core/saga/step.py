@@ -70,6 +70,11 @@ def happens(event: Event, **changes: Any) -> Happens:
     return Happens(event, changes)
 
 
+def recreated() -> Happens:
+    """Return the event of a path that is not the one that the record pins (rule 8)."""
+    return happens(Event.RECREATED, why="the path was removed and made again")
+
+
 def later(ctx: Context, event: Event, sentence: str, *, alert: Code | None = None) -> Stay:
     """Wait one back-off for an exchange or store that gives no certain answer."""
     return Stay(event, ctx.now + BACK_OFF, EXCHANGE, sentence, alert)
