@@ -69,7 +69,6 @@ class Desk:
     rotates: bool = True
     skew: float | None = None
     health: Health | None = None
-    last_tidy: TidyReport | None = None
     _tried: set[CredentialName] = field(default_factory=set)
     _opening: dict[asyncio.Task[None], Planned] = field(default_factory=dict)
     _opened: dict[ExchangeName, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -206,7 +205,6 @@ class Desk:
     async def tidy_up(self) -> TidyReport:
         """Look for strays, and remove what is certain; raises StoreError."""
         tidied = await self.tidy.run(self.passes.accounts)
-        self.last_tidy = tidied
         log = self.telling.log
         for found in tidied.deleted:
             log.warning(events.STRAY_DELETED, exchange=found.exchange, account=found.account)

@@ -81,7 +81,7 @@ class Document:
     `version` 0 means that it never was written (or only its metadata is left).
     `data` is None when it is absent, deleted or destroyed, and after a glance,
     which reads metadata only.  `created_by` and `path_created` (the creation of
-    the metadata) are known after a glance or `read_with_author`, else None.
+    the metadata) are known after a glance, else None.
     """
 
     path: StorePath
@@ -201,17 +201,6 @@ class Documents:
         """Return a document's state and author without its data, by one metadata request."""
         metadata = await self.kv.read_metadata(path)
         return _glanced(path, metadata, now)
-
-    async def read_with_author(self, path: StorePath, now: datetime) -> Document:
-        """Return a document with `created_by`, by two requests.
-
-        If it changed between the two, the answer is of one version only: the
-        data and the author belong together.
-        """
-        glance = await self.glance(path, now)
-        if not glance.exists or glance.gone:
-            return glance
-        return _filled(glance, await self.kv.read(path, glance.version))
 
     async def put(self, path: StorePath, data: Data, cas: int) -> int:
         """Write a document over version `cas` and return its new version.

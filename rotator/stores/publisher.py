@@ -7,7 +7,6 @@ current one, and custom_metadata is merged under `rotator_` only.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -132,16 +131,6 @@ class Publisher:
         if wanted:
             await self._kv.undelete_versions(metadata.path, wanted)
         return wanted
-
-    async def versions_holding(
-        self, metadata: Metadata, fields: FieldMap, key_id: KeyId, *, below: int, now: datetime
-    ) -> tuple[int, ...]:
-        """Return the undeleted versions below `below` that hold a key, by reading each."""
-        numbers = [v.number for v in metadata.versions if v.number < below and v.readable(now)]
-        states = await asyncio.gather(
-            *(self.read(metadata.path, fields, number) for number in numbers)
-        )
-        return tuple(n for n, state in zip(numbers, states, strict=True) if state.holds(key_id))
 
     async def note(
         self,

@@ -201,21 +201,6 @@ def test_current_version_is_never_touched(tmp_path: Path, number: int) -> None:
     play(tmp_path, scenario)
 
 
-def test_versions_holding(tmp_path: Path) -> None:
-    """The undeleted versions below a number that hold a key are found by reading them."""
-
-    async def scenario(kv: LocalKv) -> None:
-        for key in ("a", "b", "a", "a", "b", "a"):
-            await put(kv, DESK, {"key": key})
-        await kv.delete_versions(DESK, [3])
-        held = await publisher(kv).versions_holding(
-            await metadata(kv), FIELDS, KeyId("a"), below=6, now=START
-        )
-        assert held == (1, 4)
-
-    play(tmp_path, scenario)
-
-
 def test_note(tmp_path: Path) -> None:
     """Only keys that begin with rotator_ are written to custom_metadata."""
 
