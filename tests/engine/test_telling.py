@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -63,6 +64,8 @@ def heard(tmp_path: Path) -> Iterator[Heard]:
     logger = structlog.wrap_logger(
         log.Sink(stream),
         processors=[structlog.processors.add_log_level, log.Line(redactor, clock.now)],
+        # Its own level, whatever another test has set for the whole process.
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     metrics = Metrics(version="1", revision="r")
     metrics.expect(["bybit"], ["overlap"])
