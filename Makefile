@@ -38,15 +38,15 @@ $(RUN):
 $(BASE): | $(RUN)
 	@echo "Installing what Rotator needs (requirements/base.txt)" >&2
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip >/dev/null
-	@$(PIP) --require-hashes -r requirements/base.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/base.txt
 	@$(PIP) --require-hashes --no-deps -r requirements/build.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.base-* && touch $@
 
 $(DEV): $(BASE)
 	@echo "Installing what its tests need (requirements/dev.txt, peers.txt)" >&2
-	@$(PIP) --require-hashes -r requirements/dev.txt
-	@$(PIP) --require-hashes -r requirements/peers.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/dev.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/peers.txt
 	@rm -f $(VENV)/.dev-* && touch $@
 
 .PHONY: demo
