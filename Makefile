@@ -44,9 +44,10 @@ $(BASE): | $(RUN)
 	@rm -f $(VENV)/.base-* && touch $@
 
 $(DEV): $(BASE)
-	@echo "Installing what its tests need (requirements/dev.txt, peers.txt)" >&2
+	@echo "Installing what its tests need (requirements/dev.txt, peers.txt, deploy.txt)" >&2
 	@$(PIP) --require-hashes --no-deps -r requirements/dev.txt
 	@$(PIP) --require-hashes --no-deps -r requirements/peers.txt
+	@$(PIP) --require-hashes --no-deps -r requirements/deploy.txt
 	@rm -f $(VENV)/.dev-* && touch $@
 
 .PHONY: demo
@@ -98,6 +99,8 @@ lock: $(DEV) ## write requirements/ anew from pyproject.toml (ARGS="--upgrade")
 	@$(COMPILE) pyproject.toml --group dev -c $(OUT)/base.txt -o $(OUT)/dev.txt
 	@$(COMPILE) --group build -c $(OUT)/dev.txt -o $(OUT)/build.txt
 	@$(COMPILE) --group peers -c $(OUT)/dev.txt -o $(OUT)/peers.txt
+	@$(COMPILE) --group deploy -c $(OUT)/dev.txt -c $(OUT)/peers.txt -o $(OUT)/deploy.txt
+	@$(COMPILE) --group checkov -o $(OUT)/checkov.txt
 
 .PHONY: check-stale
 check-stale: $(DEV) ## say whether requirements/ still follows from pyproject.toml
