@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.build import HOW_TO, ServerMissing, ensured
+from tests.servers.build import VAULT, ServerMissing
 from tests.servers.vault_server import VaultServer
 
 
@@ -21,11 +21,11 @@ def anyio_backend() -> str:
 def vault() -> Iterator[VaultServer]:
     """One real Vault for the whole run; take a mount of your own by `vault.fresh_mount()`."""
     try:
-        binary = ensured()
+        binary = VAULT.ensured()
     except ServerMissing:
         if os.environ.get("CI") == "true":
-            pytest.fail(HOW_TO)
-        pytest.skip(HOW_TO)
+            pytest.fail(VAULT.how_to)
+        pytest.skip(VAULT.how_to)
     server = VaultServer(binary).start()
     yield server
     server.close()

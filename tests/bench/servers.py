@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import urllib3
 
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.vault_server import VaultServer
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Sandbox:
 @contextmanager
 def vault_process() -> Iterator[VaultServer]:
     """Run a fresh Vault with file storage."""
-    server = VaultServer(ensured()).start()
+    server = VaultServer(VAULT.ensured()).start()
     try:
         yield server
     finally:

@@ -12,7 +12,7 @@ from tests.processes.conftest import Build
 from tests.processes.estate import Estate
 from tests.processes.program import Program, until
 from tests.processes.verdict import assert_fields_kept, assert_sound
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.vault_server import VaultServer
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
@@ -22,7 +22,7 @@ DESK = "trading/bybit/desk0"
 @pytest.fixture
 def filed(vault: VaultServer) -> Iterator[VaultServer]:
     """A Vault on file storage, whose files can be put back."""
-    server = VaultServer(ensured()).start()
+    server = VaultServer(VAULT.ensured()).start()
     yield server
     server.close()
 
@@ -30,7 +30,7 @@ def filed(vault: VaultServer) -> Iterator[VaultServer]:
 @pytest.fixture
 def rafted(vault: VaultServer) -> Iterator[VaultServer]:
     """A Vault on raft storage, which restores a snapshot while it runs."""
-    server = VaultServer(ensured(), storage="raft").start()
+    server = VaultServer(VAULT.ensured(), storage="raft").start()
     yield server
     server.close()
 

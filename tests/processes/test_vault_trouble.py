@@ -11,7 +11,7 @@ from tests.processes.conftest import Build
 from tests.processes.estate import Estate
 from tests.processes.gate import Fate, Side, Stop
 from tests.processes.verdict import assert_done
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.vault_server import VaultServer
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
@@ -22,7 +22,7 @@ NOTHING = 'path "nothing" { capabilities = ["read"] }'
 @pytest.fixture(scope="module")
 def hurt(vault: VaultServer) -> Iterator[VaultServer]:
     """A Vault of this module's own, to be hurt."""
-    server = VaultServer(ensured()).start()
+    server = VaultServer(VAULT.ensured()).start()
     yield server
     server.close()
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.vault_server import VaultServer
 
 
 @pytest.fixture(scope="module")
 def own_vault(vault: VaultServer) -> Iterator[VaultServer]:
     """A real Vault of this module's own, with a KV v2 mount at `secret`."""
-    server = VaultServer(ensured()).start()
+    server = VaultServer(VAULT.ensured()).start()
     server.mount("secret")
     yield server
     server.close()

@@ -25,7 +25,7 @@ from rotator.stores.vault.settings import (
     KubernetesAuth,
     TokenFileAuth,
 )
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.certificates import Authority
 from tests.servers.scripted import Asked, Reply, ScriptedServer
 from tests.servers.stores import open_store, utc_now
@@ -226,7 +226,7 @@ def tls(
     """A Vault whose listener speaks TLS under an own CA, with cert auth."""
     authority = Authority(tmp_path_factory.mktemp("ca"))
     pair = authority.pair("server")
-    server = VaultServer(ensured(), tls=Tls(pair.cert_file, pair.key_file, authority.ca_file))
+    server = VaultServer(VAULT.ensured(), tls=Tls(pair.cert_file, pair.key_file, authority.ca_file))
     server.start()
     server.mount("secret")
     server.policy("app", POLICY)

@@ -15,7 +15,7 @@ from rotator.core.outcome import Happened, StoreDenied, StoreError
 from rotator.stores.port import StoreFault
 from rotator.stores.vault.kv import VaultKv
 from rotator.stores.vault.settings import ApproleAuth
-from tests.servers.build import ensured
+from tests.servers.build import VAULT
 from tests.servers.proxy import Cut, CuttingProxy
 from tests.servers.stores import open_store, token_auth
 from tests.servers.vault_server import VaultServer
@@ -322,8 +322,8 @@ def test_a_backup_put_back_is_an_older_truth(own_vault: VaultServer, tmp_path: P
 @pytest.mark.slow
 def test_a_snapshot_put_back_is_an_older_truth(vault: VaultServer, tmp_path: Path) -> None:
     """After a restored snapshot the store reads the older versions, here and elsewhere."""
-    here = VaultServer(ensured(), "raft").start()
-    there = VaultServer(ensured(), "raft").start()
+    here = VaultServer(VAULT.ensured(), "raft").start()
+    there = VaultServer(VAULT.ensured(), "raft").start()
     try:
         here.mount("secret")
 

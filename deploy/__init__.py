@@ -1,0 +1,1 @@
+"""What Rotator is deployed with, and the programs that write the generated part of it."""
