@@ -7,6 +7,7 @@ What Debian packages is not built: it is found on PATH, or its package is named.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -64,13 +65,13 @@ class Server:
             raise ServerMissing(self.how_to)
         target = self.cached()
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f"{self.name}.{os.getpid()}.tmp")
+        unfinished = target.with_name(f"{self.name}.tmp")
         command = [go, "build", "-trimpath", "-ldflags", self.ldflags, "-o", str(unfinished)]
-        try:
-            subprocess.run([*command, self.package], cwd=HERE / self.pins, check=True)
-            unfinished.rename(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with target.with_name("lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two at once would take twice as long
+            if not target.is_file():
+                subprocess.run([*command, self.package], cwd=HERE / self.pins, check=True)
+                unfinished.rename(target)
         return target
 
     def ensured(self) -> Path:
