@@ -10,6 +10,8 @@ import pytest
 from tests.servers.build import HOW_TO, ServerMissing, ensured
 from tests.servers.vault_server import VaultServer
 
+pytest_plugins = ["tests.net.plugin"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -29,8 +29,8 @@ FIELDS = [
     "enabled",
 ]
 ELSEWHERE = ["198.51.100.7"]
-NOBODY = {"api_key": "N" * 18, "api_secret": "not-a-secret"}
-NOBODY_64 = {"api_key": "N" * 64, "api_secret": "not-a-secret"}
+NOBODY = {"api_key": "N" * 18, "api_secret": "canary-secret"}
+NOBODY_64 = {"api_key": "N" * 64, "api_secret": "canary-secret"}
 
 
 def said(sandbox: Sandbox, exchange: str, key: dict[str, Any], *options: str) -> tuple[str, ...]:
