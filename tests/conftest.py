@@ -10,6 +10,8 @@ import pytest
 from tests.servers.build import VAULT, ServerMissing
 from tests.servers.vault_server import VaultServer
 
+pytest_plugins = ["tests.net.plugin"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

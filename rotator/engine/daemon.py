@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,6 +20,7 @@ from rotator.core.names import CredentialName
 from rotator.core.outcome import StoreError
 from rotator.engine.desk import Desk
 from rotator.engine.lease import Lease
+from rotator.exchanges.exchange import Exchange
 from rotator.observe import events
 
 WATCH: Final = timedelta(seconds=5)
@@ -155,13 +156,15 @@ class Daemon:
             await self._guarded(self.desk.render)
 
     def _exchanges(self) -> None:
-        """Tell skews and bans of the exchanges that were asked."""
+        """Tell skews, bans and used budgets of the exchanges that were asked."""
         metrics, now = self.desk.metrics, self.desk.clock.now()
         for house in self.desk.houses.opened():
             offset = house.clock_offset
             metrics.exchange_skew(house.name, offset.total_seconds() if offset else None)
             until: datetime | None = house.banned_until()
             metrics.exchange_banned(house.name, until if until and until > now else None)
+        for name, used in used_budgets(self.desk.houses.opened()).items():
+            metrics.exchange_budget(name, used)
 
     # workers
 
@@ -227,3 +230,13 @@ class Daemon:
             log.warning("store_trouble", work=work.__name__, message=str(error))
         except Exception:
             log.exception("work_failed", work=work.__name__)
+
+
+def used_budgets(opened: Iterable[Exchange]) -> dict[str, float]:
+    """Return the used part of our share by exchange; of its environments, the busiest tells."""
+    found: dict[str, float] = {}
+    for house in opened:
+        used = house.budget_used()
+        if used is not None:
+            found[house.name] = max(used, found.get(house.name, 0.0))
+    return found

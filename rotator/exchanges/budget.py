@@ -101,6 +101,17 @@ class Budget:
         left = self._stopped_until - self._monotonic()
         return timedelta(seconds=left) if left > 0 else None
 
+    def used_ratio(self) -> float | None:
+        """Return the used part of our share, 0 to 1, of the rate that is used most.
+
+        None without a share.
+        """
+        if self._share is None:
+            return None
+        now = self._monotonic()
+        used = (self._used(place[0], bucket, now) for place, bucket in self._buckets.items())
+        return max(used, default=0.0)
+
     def refuse_if_stopped(self) -> None:
         """Raise the ban as an ExchangeError while it lasts."""
         left = self.stopped_for()
@@ -134,6 +145,12 @@ class Budget:
             bucket = self._buckets.get(self._place(name, account, self._rates[name]))
             if bucket is not None:
                 bucket.tokens += tokens
+
+    def _used(self, name: str, bucket: _Bucket, now: float) -> float:
+        rate = self._rates[name]
+        size = self._size(rate)
+        left = bucket.tokens + (now - bucket.at) * self._speed(rate)
+        return min(max(0.0, 1 - left / size), 1.0)
 
     def _refilled(self, name: str, account: str, rate: Rate, now: float) -> _Bucket:
         place = self._place(name, account, rate)

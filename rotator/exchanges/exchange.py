@@ -153,6 +153,10 @@ class Exchange:
         left = self._budget.stopped_for()
         return None if left is None else self._clocks.now() + left
 
+    def budget_used(self) -> float | None:
+        """Return the used part of our share of the rate limits, 0 to 1; None without a share."""
+        return self._budget.used_ratio()
+
     def closed(self) -> Failure | None:
         """Return the failure of an exchange whose real hosts must not be asked any more."""
         status = self.capabilities.status

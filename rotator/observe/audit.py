@@ -3,14 +3,20 @@
 A step that cannot be written is counted and never stops the daemon; the next
 entry that can be written is preceded by a marker that tells how many are missing.
 Nothing is ever removed, except the half line of our own write that just failed.
+
+Several processes may write to one file: each takes the file's lock (`flock`) for one
+write, and first reads what the others have written since its own last entry.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +28,11 @@ from rotator.observe.redact import Redactor
 MODE = 0o600
 TAIL = 4 * chain.MAX_LINE
 MAX_DETAIL = chain.MAX_LINE // 2
+LOCK_TRIES, LOCK_PAUSE = 100, 0.02
+"""How often, and with how many seconds between, another writer is waited for."""
+
+NO_LOCKS = frozenset({errno.ENOLCK, errno.EINVAL, errno.EOPNOTSUPP})
+"""What a file system says that has no such lock: there, only one process may write."""
 
 
 class AuditLog:
@@ -51,6 +62,7 @@ class AuditLog:
         self._head = Head()
         self._debris: bytes | None = None
         self._half_line = False
+        self._size = 0
         self._lost = 0
 
     @property
@@ -73,9 +85,10 @@ class AuditLog:
             if not self._opened(counted=False):
                 self._miss()
                 return None
-            entries = self._entries(step)
             try:
-                self._write(b"".join(e.line for e in entries))
+                with self._alone():
+                    entries = self._entries(step)
+                    self._write(b"".join(e.line for e in entries))
             except OSError:
                 self._miss()
                 return None
@@ -90,6 +103,25 @@ class AuditLog:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the file's lock for a block, and know what stands in the file.
+
+        Raises OSError if another process keeps the lock.
+        """
+        fd = self._fd
+        if fd is None:
+            yield
+            return
+        _lock(fd)
+        try:
+            if os.fstat(fd).st_size != self._size:
+                self._continue(fd)
+            yield
+        finally:
+            if self._fd is not None:  # closing it gives the lock back
+                fcntl.flock(fd, fcntl.LOCK_UN)
 
     def _entries(self, step: Step) -> list[Entry]:
         """Return the markers that are owed, then the entry itself."""
@@ -134,6 +166,7 @@ class AuditLog:
     def _continue(self, fd: int) -> None:
         """Find the newest entry of the file and what a crash left behind it."""
         about = os.fstat(fd)
+        self._size = about.st_size
         if not stat.S_ISREG(about.st_mode) or about.st_size == 0:
             return
         start = max(about.st_size - TAIL, 0)
@@ -155,6 +188,7 @@ class AuditLog:
                 os.write(self._fd, lines[written:])
             if stat.S_ISREG(os.fstat(self._fd).st_mode):
                 os.fsync(self._fd)
+            self._size = before + len(lines)
         except OSError:
             if not _taken_back(self._fd, before, lines):
                 os.close(self._fd)  # the next step starts from what the file says
@@ -164,6 +198,22 @@ class AuditLog:
     def _miss(self) -> None:
         self._lost += 1
         self._failed()
+
+
+def _lock(fd: int) -> None:
+    pause = threading.Event()
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pause.wait(LOCK_PAUSE)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            return
+        else:
+            return
+    raise BlockingIOError(errno.EWOULDBLOCK, "another process keeps the audit file's lock")
 
 
 def _taken_back(fd: int, size: int, lines: bytes) -> bool:

@@ -21,6 +21,8 @@ Entropy = Callable[[int], bytes]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ENVIRONMENT = "mainnet"
+MARK = "SandboxOnly"
+"""Stands inside every HMAC secret that has room for it, so that one that got out is known."""
 
 
 class Kind(StrEnum):
@@ -222,8 +224,13 @@ class Ledger:
         return len(self._listed.get(account_id, ())) < self.house.slots
 
     def new_secret(self) -> HmacSecret:
-        """Return a fresh HMAC secret of the house's length."""
-        return HmacSecret(Sensitive(self._letters(self.house.secret_length)))
+        """Return a fresh HMAC secret of the house's length, with `MARK` in its middle."""
+        length = self.house.secret_length
+        letters = self._letters(length)
+        if length >= 2 * len(MARK):
+            start = (length - len(MARK)) // 2
+            letters = letters[:start] + MARK + letters[start + len(MARK) :]
+        return HmacSecret(Sensitive(letters))
 
     def create(self, draft: Draft) -> Key:
         """Make a key on an account that exists, and count it if the API made it."""

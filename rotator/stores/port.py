@@ -12,7 +12,7 @@ value.  Paths are full, mount first.  Every method raises `StoreError` (or its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ from typing import Any, Protocol
 from rotator.core.names import StorePath
 
 Data = Mapping[str, Any]
+
+OnRequest = Callable[[str, str, float], None]
+"""Told of every request: operation, code (a status, or a word), seconds.  Called in threads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,11 @@ from rotator.config import (
 )
 from rotator.core.outcome import StoreError
 from rotator.engine.clock import Clock
-from rotator.stores.local import load_key, open_local
-from rotator.stores.port import KvStore
+from rotator.stores.local import Observer, load_key, open_local
+from rotator.stores.port import KvStore, OnRequest
 from rotator.stores.vault import settings as vault
 from rotator.stores.vault.adapter import NoAnswer, VaultAway
 from rotator.stores.vault.kv import open_vault
-from rotator.stores.vault.requests import OnRequest
 from rotator.wiring import SetupError
 
 
@@ -38,20 +37,26 @@ def open_store(
     """Return the configured store; a Vault is not asked before the first call.
 
     `environ` may hold the local store's key; `on_request` is told of every request
-    to a Vault.  Raises SetupError, and StoreError for a local file that cannot be
+    to the store.  Raises SetupError, and StoreError for a local file that cannot be
     used.
     """
     if config.store.local is not None:
-        return open_file(config.store.local, environ, clock)
+        return open_file(config.store.local, environ, clock, on_request)
     if config.store.vault is not None:
         return _open_vault(config.store.vault, clock, on_request)
     raise SetupError("store: names no store. Set `store.vault` or `store.local`.")
 
 
-def open_file(section: LocalStore, environ: Mapping[str, str], clock: Clock) -> KvStore:
+def open_file(
+    section: LocalStore,
+    environ: Mapping[str, str],
+    clock: Clock,
+    on_request: OnRequest | None = None,
+) -> KvStore:
     """Return the embedded store, made at first use.  Raises StoreError."""
     key = load_key(Path(section.key_file), environ)
-    return open_local(Path(section.file), key, clock.now)
+    observer = None if on_request is None else Observer(on_request, clock.monotonic)
+    return open_local(Path(section.file), key, clock.now, observer=observer)
 
 
 def check_login_files(config: Config) -> None:

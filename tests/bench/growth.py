@@ -121,7 +121,7 @@ async def _fill(file: Path, key_file: Path, size: int) -> None:
                 tables._add_version(path, 1, timedelta(0), rules.encoded(path, data))
             tables._connection.execute("UPDATE paths SET current = 1, oldest = 1")
 
-    await kv._run(fill)
+    await kv._run("write", fill)
     await kv.close()
 
 

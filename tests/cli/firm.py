@@ -20,6 +20,7 @@ from rotator.engine.clock import SystemClock
 from rotator.stores.local import load_key, open_local
 from rotator.stores.local.kv import LocalKv
 from tests.cli.kit import Done, Sandbox, rotator, started
+from tests.net.pages import see_pages
 
 T = TypeVar("T")
 
@@ -182,6 +183,7 @@ class Firm:
             try:
                 yield child
             finally:
+                see_pages((self.folder / "daemon.log").read_text())
                 child.send_signal(signal.SIGTERM)
                 child.communicate(timeout=30)
         assert child.returncode == 0, (self.folder / "daemon.log").read_text()[-2000:]

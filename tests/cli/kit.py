@@ -17,6 +17,7 @@ import httpx
 from typer.testing import CliRunner
 
 from rotator.cli.app import run
+from tests.net.plugin import NET
 
 PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,13 +43,40 @@ class Done:
         return json.loads(self.out)
 
 
+class Heard(subprocess.Popen[bytes]):
+    """A process of the program; what its pipes say in the end is searched for secrets."""
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        super().__init__([*PROGRAM, *arguments], **options)
+        self._line = arguments
+        NET.process(self.pid)
+
+    def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002  # Popen's own name
+        timeout: float | None = None,
+    ) -> tuple[Any, Any]:
+        """Wait for its end and return its output and its errors."""
+        out, err = super().communicate(input, timeout)
+        heard(self._line, out or b"", err or b"")
+        return out, err
+
+
+def heard(line: Sequence[str], out: bytes, err: bytes) -> None:
+    """Search what a command said, but for what it was asked to reveal."""
+    command = " ".join(line[:2])
+    if not command.startswith("sandbox") and command != "store get":
+        NET.look(f"the output of {command}", out)
+    NET.look(f"the errors of {command}", err)
+
+
 def started(
     *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, **options: Any
-) -> subprocess.Popen[bytes]:
+) -> Heard:
     """Start the program as a process; by default all its streams are pipes."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(
-        [*PROGRAM, *arguments],
+    return Heard(
+        arguments,
         cwd=cwd,
         env={**CLEAN, "PYTHONPATH": str(ROOT), **(env or {})},
         **{**pipes, **options},
@@ -73,9 +101,11 @@ def rotator(
     """Obey a command line inside this process."""
     hidden = {name: None for name in os.environ if name not in CLEAN}
     with CliRunner().isolation(stdin, env={**hidden, **(env or {})}) as (out, err, _):
-        code = run([str(argument) for argument in arguments])
+        line = [str(argument) for argument in arguments]
+        code = run(line)
         sys.stdout.flush()
         sys.stderr.flush()
+        heard(line, out.getvalue(), err.getvalue())
         return Done(code, out.getvalue().decode(), err.getvalue().decode())
 
 
@@ -109,6 +139,7 @@ def on_terminal(
             if owed and shown.endswith(owed[0][0].encode()):
                 os.write(ours, owed.pop(0)[1].encode())
         os.close(ours)  # hangs up a program that still waits
+        heard(arguments, shown, b"")
         return Screen(child.wait(timeout=50), shown.decode())
 
 

@@ -122,7 +122,7 @@ def test_interrupted() -> None:
         with started(*line) as child:
             assert child.stdin is not None
             assert child.stderr is not None
-            child.stdin.write(b'{"api_key": "kkkkkkkkkkkkkkkkkk", "api_secret": "not-a-secret"}')
+            child.stdin.write(b'{"api_key": "kkkkkkkkkkkkkkkkkk", "api_secret": "canary-secret"}')
             child.stdin.close()
             server.wait_until_asked()
             child.send_signal(signal.SIGINT)

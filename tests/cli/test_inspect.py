@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rotator.core.facts import Validity
 from tests.cli.kit import Sandbox, on_terminal, process, rotator
 from tests.servers.scripted import Asked, Reply, ScriptedServer
 
@@ -28,9 +29,10 @@ FIELDS = [
     "last_used_at",
     "enabled",
 ]
+HERE = ["127.0.0.1"]
 ELSEWHERE = ["198.51.100.7"]
-NOBODY = {"api_key": "N" * 18, "api_secret": "not-a-secret"}
-NOBODY_64 = {"api_key": "N" * 64, "api_secret": "not-a-secret"}
+NOBODY = {"api_key": "N" * 18, "api_secret": "canary-secret"}
+NOBODY_64 = {"api_key": "N" * 64, "api_secret": "canary-secret"}
 
 
 def said(sandbox: Sandbox, exchange: str, key: dict[str, Any], *options: str) -> tuple[str, ...]:
@@ -195,6 +197,29 @@ def test_the_second_probe() -> None:
         asked = [a.path.split("?")[0] for a in server.asked]
     assert (told["validity"], told["reason"]) == ("permission_denied", "permission_denied")
     assert asked == ["/sapi/v1/account/apiRestrictions", "/api/v3/account"]
+
+
+def test_a_key_without_the_reading_flag(sandbox: Sandbox) -> None:
+    """It reads its account and not its flags: permission_denied, with nothing left open."""
+    key = sandbox.new_key("binance", scopes=["trade:spot"], addresses=HERE)
+    told = sandbox.look("binance", key).json
+    assert (told["validity"], told["reason"]) == ("permission_denied", "permission_denied")
+    assert (told["candidates"], told["scopes"]) == ([], None)
+
+
+def test_every_validity_that_binance_tells(sandbox: Sandbox) -> None:
+    """All but expired and ip_blocked, which Binance never says apart from others."""
+    key = sandbox.key("binance")
+    told = {
+        sandbox.look("binance", key).json["validity"],
+        said(sandbox, "binance", {**key, "api_secret": "canary-secret"})[0],
+        said(sandbox, "binance", NOBODY_64)[0],
+        said(sandbox, "binance", sandbox.new_key("binance", scopes=["trade:spot"]))[0],
+    }
+    for fault in ("maintenance", "rate_limited"):
+        sandbox.fault("binance", fault)
+        told.add(said(sandbox, "binance", key)[0])
+    assert set(Validity) - told == {Validity.EXPIRED, Validity.IP_BLOCKED}
 
 
 def test_the_keys_of_one_account(sandbox: Sandbox) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.firm import DESK, LONG_AGO, Firm
 from tests.cli.kit import Sandbox, process, started
 from tests.cli.test_look import FINDING, ROTATION
+from tests.net.plugin import NET
 
 
 @pytest.fixture
@@ -86,3 +89,33 @@ def test_once_where_the_store_stops_it(firm: Firm) -> None:
     assert (done.code, done.out) == (1, "")
     assert firm.do("run", "--once", "--wait", "soon").code == 2
     assert process("run", "--once", cwd=firm.folder / "..", env={}).code == 1
+
+
+def test_a_daemon_counts_its_store_and_its_budget(firm: Firm) -> None:
+    """Requests to the embedded store and the used share of a rate limit stand in /metrics."""
+    firm.settings["exchanges"]["bybit"]["share"] = 0.5
+    firm.write()
+    firm.desk()
+    wanted = (
+        'rotator_store_requests_total{operation="read",code="ok"}',
+        'rotator_store_request_duration_seconds_count{operation="write",code="ok"}',
+        "rotator_store_up 1",
+        'rotator_exchange_budget_used_ratio{exchange="bybit"}',
+    )
+    with started("run", "--config", str(firm.config)) as child:
+        assert child.stderr is not None
+        port, page = 0, ""
+        for line in child.stderr:
+            event = json.loads(line)
+            port = event.get("port", port)
+            if event["event"] == "pass":
+                break
+        for _ in range(200):
+            page = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+            if all(series in page for series in wanted):
+                break
+            threading.Event().wait(0.1)
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=30)
+    NET.look("the metrics page", page)
+    assert [series for series in wanted if series not in page] == []

@@ -121,10 +121,10 @@ def test_bad_input(store: Command, arguments: list[str], stdin: str, named: str)
 
 def test_from_a_file(store: Command, tmp_path: Path) -> None:
     """--file is read instead of standard input; a missing one is said."""
-    file = tmp_path / "key.json"
+    file = tmp_path / "desk.key"
     missing = store("put", DESK, "--file", str(file))
     assert missing.code == 1
-    assert "key.json" in missing.err
+    assert "desk.key" in missing.err
     file.write_text(json.dumps(FIELDS))
     assert store("put", DESK, "--file", str(file)).code == 0
     assert store("get", DESK, "--reveal").json["fields"] == FIELDS

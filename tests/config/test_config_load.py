@@ -342,7 +342,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert "larger than" in str(load(file, VAULT))
 
 
-CANARY = "canary-9f2c1e-value"
+CANARY = "canary-secret-9f2c1e"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_an_unknown_key_is_refused(house: House) -> None:
     """A key that the exchange does not know is invalid where the exchange says so clearly."""
     town = Town(house)
     unknown = SigningKey(
-        type(town.parent.key_id)("K" * 18), Secrets(api_secret=Sensitive("made-up"))
+        type(town.parent.key_id)("K" * 18), Secrets(api_secret=Sensitive("canary-secret"))
     )
     look = run(town.exchange.inspect(unknown))
     assert look.reason is Meaning.INVALID_KEY

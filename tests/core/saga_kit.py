@@ -51,8 +51,8 @@ LATER = T0 + timedelta(days=1)
 M0 = Moment(T0, 0.0)
 OLD_KEY, NEW_KEY = KeyId("key-old"), KeyId("key-new")
 DRAIN = timedelta(hours=2)
-NEW = SigningKey(NEW_KEY, Secrets(Sensitive("new-words")))
-OLD_FIELDS = Secrets(Sensitive("old-words"))
+NEW = SigningKey(NEW_KEY, Secrets(Sensitive("canary-secret-new")))
+OLD_FIELDS = Secrets(Sensitive("canary-secret-old"))
 
 UNSURE = Failure.of(Meaning.UNKNOWN_OUTCOME, "no answer")
 REFUSED = Failure.of(Meaning.PERMISSION_DENIED, "not allowed")
@@ -80,7 +80,7 @@ FIRST = Record(
     phase_since=T0,
     written_at=T0,
     v0=1,
-    passphrase=Sensitive("pass-words"),
+    passphrase=Sensitive("canary-secret-phrase"),
 )
 DRAINS: dict[str, Any] = {
     "v1": 2,

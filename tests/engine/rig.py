@@ -62,7 +62,7 @@ StoreVia = Callable[[KvStore], KvStore]
 class DirectKv(LocalKv):
     """The embedded store without its worker thread: what happens, happens in order."""
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, operation: str, work: Callable[[], T]) -> T:
         return work()
 
     async def close(self) -> None:

@@ -124,7 +124,7 @@ def opened(
     )
 
 
-def hmac_key(key_id: str = "key-id-000000000001", secret: str = "made-up-secret") -> SigningKey:
+def hmac_key(key_id: str = "key-id-000000000001", secret: str = "canary-secret") -> SigningKey:
     """Return a plainly made-up HMAC key."""
     return SigningKey(KeyId(key_id), Secrets(api_secret=Sensitive(secret)))
 

@@ -204,3 +204,25 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
     """A share of nothing, or of more than all, is a configuration error."""
     with pytest.raises(ValueError, match="share"):
         budget(Ticks(), share)
+
+
+def test_the_used_part_of_our_share_is_that_of_the_busiest_rate() -> None:
+    """It rises with each call, falls with time, and is never above all of it."""
+    ticks = Ticks()
+
+    async def spend() -> list[float | None]:
+        mine = budget(ticks)
+        seen = [mine.used_ratio()]
+        await mine.take((("inspect", 1), ("address", 12)), "a")
+        seen.append(mine.used_ratio())
+        ticks.seconds += 0.25
+        seen.append(mine.used_ratio())
+        ticks.seconds += 10
+        seen.append(mine.used_ratio())
+        await asyncio.gather(*(mine.take((("inspect", 1),), "a") for _ in range(4)))
+        return [*seen, mine.used_ratio()]
+
+    first, *others = run(spend())
+    assert first == 0.0
+    assert others == [pytest.approx(used) for used in (0.5, 0.25, 0.0, 1.0)]
+    assert budget(ticks, None).used_ratio() is None

@@ -23,7 +23,7 @@ from tests.exchanges.fakes import NOW, Wire, bybit_ok, hmac_key, opened, raw
 
 KEY = hmac_key()
 SPEC = KeySpec(AccountId("42"), ("Spot.SpotTrade",))
-CANARY = "made-up-secret"
+CANARY = "canary-secret"
 
 ODD_TEXTS = [
     "",

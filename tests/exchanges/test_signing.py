@@ -171,7 +171,7 @@ def test_bybit_payload_of_the_guide(
     covered = request.url.query if method == "GET" else body
     whole = f"{millis}{expected}"
     assert payload(key.key_id, at, covered).decode() == whole
-    assert request.headers["X-BAPI-SIGN"] == hmac_hex(b"made-up-secret", whole.encode())
+    assert request.headers["X-BAPI-SIGN"] == hmac_hex(b"canary-secret", whole.encode())
     assert request.headers["X-BAPI-TIMESTAMP"] == str(millis)
     assert request.headers["X-BAPI-API-KEY"] == "XXXXXXXXXX"
     assert request.headers["X-BAPI-RECV-WINDOW"] == "5000"

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from rotator.core.names import Sensitive
 
-API = "canary" + "Kd83Jq0zXv7LmT2b" * 3
+API = "canary-secret" + "Kd83Jq0zXv7LmT2b" * 3
 """An HMAC secret as exchanges give them."""
 
 ODD = 'ca/na+ry "pass"\\wörd% 7&x=1'

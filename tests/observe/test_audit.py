@@ -168,17 +168,6 @@ def test_a_changed_last_line_is_still_found_after_a_restart(tmp_path: Path) -> N
     assert verify(file).broken_line == 3
 
 
-def test_two_writers_are_found(tmp_path: Path) -> None:
-    """Each continues its own chain, and verify sees the number that comes twice."""
-    file = tmp_path / "audit.jsonl"
-    one, two = opened(file), opened(file)
-    one.append(Step("one"))
-    two.append(Step("two"))
-    result = verify(file)
-    assert result.broken_line == 2
-    assert "two writers" in (result.problem or "")
-
-
 def test_a_continued_file_is_told_from_a_beginning(tmp_path: Path) -> None:
     """The first entry's number says how much came before; a false start is broken."""
     file = tmp_path / "audit.jsonl"

@@ -14,6 +14,7 @@ import structlog
 
 from rotator.observe import events, log
 from rotator.observe.redact import Redactor
+from tests.net.plugin import NET
 from tests.observe import canary
 
 NOW = datetime(2026, 11, 24, 6, 48, 1, 123456, tzinfo=UTC)
@@ -34,6 +35,7 @@ def stream() -> Iterator[io.BytesIO]:
     redactor.remember(*canary.ALL)
     log.configure(buffer, "info", redactor, clock)
     yield buffer
+    NET.look("the log", buffer.getvalue())
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.setLevel(before)
@@ -99,6 +101,7 @@ def test_an_unknown_level_is_refused_with_the_words_that_are_known() -> None:
         log.configure(io.BytesIO(), "loud", Redactor(), clock)
 
 
+@pytest.mark.feeds_secrets
 def test_no_canary_is_told_in_any_form_by_any_way(stream: io.BytesIO) -> None:
     """Fields, keys, messages, contexts, library records and tracebacks are all searched."""
     ours, theirs = log.logger(), logging.getLogger("some.library")

@@ -13,6 +13,7 @@ from rotator.core.names import AccountId, CredentialName, ExchangeName, Rotation
 from rotator.core.record import Phase
 from rotator.observe.metrics import Metrics
 from rotator.observe.view import CredentialView, ExchangeView, RotationView, View, WaitsOn
+from tests.net.plugin import NET
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 BYBIT = ExchangeName("bybit")
@@ -71,6 +72,7 @@ def samples(text: bytes) -> Samples:
     """Parse an exposition; a series that stands twice, or a family, fails."""
     found: Samples = {}
     families: set[str] = set()
+    NET.look("an exposition", text)
     for family in text_string_to_metric_families(text.decode()):
         assert family.name not in families, f"{family.name} stands twice"
         families.add(family.name)

@@ -14,6 +14,9 @@ from typing import Any
 
 import urllib3
 
+from tests.net.pages import see_pages
+from tests.net.plugin import ANNOUNCED, NET
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 50.0
 POLL_SECONDS = 0.03
@@ -61,6 +64,10 @@ class Program:
                 stdout=out,
                 stderr=log,
             )
+        NET.process(self.pid)
+        for file in (self.out_file, self.log_file):
+            if file.name != ANNOUNCED:
+                NET.watch(file)
 
     @property
     def pid(self) -> int:
@@ -99,6 +106,7 @@ class Program:
         port = self.wait_for("listening")["port"]
         answer = HTTP.request("GET", f"http://127.0.0.1:{port}/metrics")
         assert answer.status == 200
+        NET.look("the metrics page", answer.data)
         return answer.data.decode()
 
     def command_line(self) -> bytes:
@@ -119,7 +127,8 @@ class Program:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
-        """Ask it to end and return its exit code."""
+        """Ask it to end and return its exit code; its pages are searched before."""
+        see_pages(self.log())
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
 

@@ -14,6 +14,7 @@ import httpx
 from rotator.serve.app import build_app
 from rotator.serve.server import Guarded, serve
 from rotator.serve.state import ServeState
+from tests.net.plugin import NET
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -113,7 +114,13 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 def client(server: Running) -> httpx.AsyncClient:
     """Return a client for a running server."""
-    return httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10)
+    hooks = {"response": [searched]}
+    return httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10, event_hooks=hooks)
+
+
+async def searched(response: httpx.Response) -> None:
+    """Search a page for secrets."""
+    NET.look(f"the page {response.url.path}", await response.aread())
 
 
 def asked(
@@ -123,7 +130,9 @@ def asked(
 
     async def ask() -> httpx.Response:
         wire = httpx.ASGITransport(build_app(world.state()))
-        async with httpx.AsyncClient(transport=wire, base_url="http://127.0.0.1") as web:
+        async with httpx.AsyncClient(
+            transport=wire, base_url="http://127.0.0.1", event_hooks={"response": [searched]}
+        ) as web:
             return await web.request(method, path, headers=headers)
 
     return asyncio.run(ask())

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rotator.stores.port import OnRequest
 from rotator.stores.vault.kv import VaultKv, open_vault
-from rotator.stores.vault.requests import OnRequest
 from rotator.stores.vault.settings import Auth, TokenFileAuth, VaultSettings
 from tests.servers.vault_server import VaultServer
 

@@ -54,4 +54,4 @@ class Bench:
 
 def pair(key: str) -> dict[str, str]:
     """Return a secret's usual fields."""
-    return {"api_key": key, "api_secret": f"secret-of-{key}"}
+    return {"api_key": key, "api_secret": f"canary-secret-of-{key}"}

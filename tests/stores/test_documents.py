@@ -214,8 +214,8 @@ def test_repr_shows_no_data(tmp_path: Path) -> None:
 
     async def scenario(kv: LocalKv) -> None:
         docs = documents(kv)
-        await docs.put(docs.inbox(CredentialName(DESK)), {"api_secret": "hush"}, 0)
-        assert "hush" not in repr(await docs.read(docs.inbox(CredentialName(DESK))))
+        await docs.put(docs.inbox(CredentialName(DESK)), {"api_secret": "canary-secret"}, 0)
+        assert "canary-secret" not in repr(await docs.read(docs.inbox(CredentialName(DESK))))
         assert StorePath(DESK) in repr(await docs.read(docs.inbox(CredentialName(DESK))))
 
     play(tmp_path, scenario)

@@ -31,10 +31,10 @@ def test_credential_from_metadata(tmp_path: Path) -> None:
         stored = entry.stored
         assert (stored.version, stored.key_id) == (1, "key-one-1")
         assert stored.key_fp == MARKS.of("key-one-1")
-        assert stored.secret_fp == MARKS.of("secret-of-key-one-1")
+        assert stored.secret_fp == MARKS.of("canary-secret-of-key-one-1")
         assert stored.path_created == stored.version_created == stored.key_since == START
         key = bench.inventory.signing_key(CredentialName(DESK))
-        assert secret_of(key) == "secret-of-key-one-1"
+        assert secret_of(key) == "canary-secret-of-key-one-1"
         assert bench.inventory.signing_key(CredentialName("none")) is None
         assert entry.metadata is not None
         assert entry.metadata.custom["owner"] == "ana"
@@ -47,14 +47,16 @@ def test_others_are_counted_and_compared(tmp_path: Path) -> None:
 
     async def scenario(kv: LocalKv) -> None:
         await put(kv, DESK, pair("key-one-1"), exchange="bybit")
-        await put(kv, "secret/trading/app", {"url": "https://x/?k=key-one-1&s=secret-of-key-one-1"})
+        await put(
+            kv, "secret/trading/app", {"url": "https://x/?k=key-one-1&s=canary-secret-of-key-one-1"}
+        )
         result = await Bench(Watched(kv)).take()
         assert (len(result.entries), result.others) == (1, 1)
         assert result.other_paths == ("secret/trading/app",)
         assert result.complete
         copy = Place(StorePath("secret/trading/app"), "url")
         assert set(result.places[MARKS.of("key-one-1")]) == {Place(DESK, "api_key"), copy}
-        assert copy in result.places[MARKS.of("secret-of-key-one-1")]
+        assert copy in result.places[MARKS.of("canary-secret-of-key-one-1")]
 
     play(tmp_path, scenario)
 
@@ -370,7 +372,7 @@ def test_no_secret_in_any_repr(tmp_path: Path) -> None:
         await put(kv, DESK, {**pair("one"), "note": "hush-hush"}, exchange="bybit")
         bench = Bench(Watched(kv))
         shown = repr(await bench.take()) + repr(bench.inventory._held)
-        assert "secret-of-one" not in shown
+        assert "canary-secret-of-one" not in shown
         assert "hush-hush" not in shown
 
     play(tmp_path, scenario)

@@ -63,8 +63,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert (found.record, found.version, found.state) == (STAGED, 1, State.OPEN)
         assert found.counts_as_open
         text = json.dumps(await raw(kv))
-        assert "new-words" not in text
-        assert "old-words" not in text
+        assert "canary-secret-new" not in text
+        assert "canary-secret-old" not in text
 
     scene(tmp_path, scenario)
 

@@ -38,6 +38,27 @@ def test_list_names_folders_and_secrets_of_one_name(driver: Driver) -> None:
     run(driver, scenario)
 
 
+def test_a_folder_is_the_same_with_and_without_its_slash(driver: Driver) -> None:
+    """Callers write folders in both ways; a mount, a deep one and an absent one alike."""
+
+    async def scenario(store: KvStore, mount: str) -> None:
+        for rest in ("t/foo", "t/foo/bar", "t/zed/deep/one"):
+            await store.write(at(mount, rest), {"a": "b"}, 0)
+        told = {}
+        for folder in (mount, f"{mount}/t", f"{mount}/t/zed/deep", f"{mount}/nowhere"):
+            bare = await store.list_folder(StorePath(folder))
+            assert await store.list_folder(StorePath(f"{folder}/")) == bare
+            told[folder.removeprefix(mount)] = sorted(bare) if bare is not None else None
+        assert told == {
+            "": ["t/"],
+            "/t": ["foo", "foo/", "zed/"],
+            "/t/zed/deep": ["one"],
+            "/nowhere": None,
+        }
+
+    run(driver, scenario)
+
+
 def test_walk_finds_every_path_but_the_skipped(driver: Driver) -> None:
     """A walk returns all paths below its root and never looks into a skipped prefix."""
 

@@ -27,12 +27,12 @@ def test_values_are_encrypted(tmp_path: Path) -> None:
     """No value stands in any of the store's files in the clear."""
 
     async def scenario(kv: LocalKv) -> None:
-        await kv.write(DESK, {"api_secret": "plain-as-day"}, 0)
-        assert not any(b"plain-as-day" in raw for raw in raw_files(tmp_path))
+        await kv.write(DESK, {"api_secret": "canary-secret"}, 0)
+        assert not any(b"canary-secret" in raw for raw in raw_files(tmp_path))
 
     play(tmp_path, scenario)
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o600
-    assert b"plain-as-day" not in (tmp_path / "store.db").read_bytes()
+    assert b"canary-secret" not in (tmp_path / "store.db").read_bytes()
 
 
 def test_moved_value_is_refused(tmp_path: Path) -> None:

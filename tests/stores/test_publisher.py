@@ -15,8 +15,14 @@ from tests.stores.kit import DESK, KEY, START, FakeClock, Watched, metadata, pla
 
 FIELDS = {"api_key": "key", "api_secret": "secret", "passphrase": "phrase", "private_key": "pem"}
 MARKS = Fingerprints(KEY)
-OLD = {"key": "old-id", "secret": "old-secret", "phrase": "p1", "note": "keep", "n": [1, None]}
-NEW = SigningKey(KeyId("new-id"), Secrets(Sensitive("new-secret"), passphrase=Sensitive("p2")))
+OLD = {
+    "key": "old-id",
+    "secret": "canary-secret-1",
+    "phrase": "p1",
+    "note": "keep",
+    "n": [1, None],
+}
+NEW = SigningKey(KeyId("new-id"), Secrets(Sensitive("canary-secret-2"), passphrase=Sensitive("p2")))
 
 
 def publisher(kv: LocalKv) -> Publisher:
@@ -33,11 +39,11 @@ def test_read(tmp_path: Path) -> None:
         state = await Publisher(watched.kv, MARKS).read(DESK, FIELDS)
         assert len(watched.asked) == 1
         assert (state.version, state.created_at, state.key_id) == (1, START, "old-id")
-        assert secret_of(state.key) == "old-secret"
+        assert secret_of(state.key) == "canary-secret-1"
         assert state.key_fp == MARKS.of("old-id")
         assert state.holds(KeyId("old-id"))
         assert not state.holds(KeyId("new-id"))
-        assert "old-secret" not in repr(state)
+        assert "canary-secret-1" not in repr(state)
 
     play(tmp_path, scenario)
 
@@ -71,7 +77,7 @@ def test_publish_keeps_unknown_fields(tmp_path: Path) -> None:
         assert found.data == {
             **OLD,
             "key": "new-id",
-            "secret": "new-secret",
+            "secret": "canary-secret-2",
             "phrase": "p2",
         }
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from rotator.stores.local.keyfile import KEY_VARIABLE, load_key
 from rotator.stores.local.kv import LocalKv, open_local
+from rotator.stores.local.observer import Observer
 
-__all__ = ["KEY_VARIABLE", "LocalKv", "load_key", "open_local"]
+__all__ = ["KEY_VARIABLE", "LocalKv", "Observer", "load_key", "open_local"]

@@ -16,12 +16,21 @@ from typing import TypeVar
 
 from rotator.core.names import StorePath
 from rotator.core.outcome import StoreDenied, StoreError
-from rotator.stores.port import Data, Health, Metadata, MountLimits, Secret, StoreFault, Walk
+from rotator.stores.port import (
+    Data,
+    Health,
+    Metadata,
+    MountLimits,
+    OnRequest,
+    Secret,
+    StoreFault,
+    Walk,
+)
 from rotator.stores.vault import paths
 from rotator.stores.vault.adapter import VaultAway, VaultHttp
 from rotator.stores.vault.client import HvacAuthority, VaultClient
 from rotator.stores.vault.login import Session, TokenFile, Tokens
-from rotator.stores.vault.requests import OnRequest, Requests
+from rotator.stores.vault.requests import Requests
 from rotator.stores.vault.settings import TokenFileAuth, VaultSettings
 
 T = TypeVar("T")

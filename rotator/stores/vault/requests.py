@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from rotator.core.names import Sensitive
 from rotator.core.outcome import Happened, StoreError
+from rotator.stores.port import OnRequest
 from rotator.stores.vault.adapter import Answer, VaultHttp
-
-OnRequest = Callable[[str, str, float], None]
-"""Told of every request: operation, code (a status, or a word), seconds.  Called in threads."""
 
 
 @dataclass(frozen=True, slots=True)

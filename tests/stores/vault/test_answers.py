@@ -87,7 +87,7 @@ def read(store: VaultKv) -> Awaitable[Any]:
 
 def write(store: VaultKv) -> Awaitable[Any]:
     """Write the path."""
-    return store.write(PATH, {"api_secret": "canary-value"}, 1)
+    return store.write(PATH, {"api_secret": "canary-secret"}, 1)
 
 
 @pytest.mark.parametrize("status", [412, 429, 500, 502, 503])
