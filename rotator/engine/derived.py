@@ -58,7 +58,7 @@ def open_rotation(journaled: Journaled, now: datetime, owed: str | None) -> Open
         phase=record.phase.value,
         started_at=record.started_at,
         deadline=deadline_of(record),
-        question=record.question if asks else None,
+        question=record.asks if asks else None,
         answers=safe_answers(record) if asks else (),
         owed=owed,
     )

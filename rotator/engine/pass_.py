@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from rotator.core.checks import Slots, Watched, estate_findings, judge
 from rotator.core.facts import Credential, KeyFacts, Look
-from rotator.core.findings import Finding
+from rotator.core.findings import Code, Finding
 from rotator.core.names import CredentialName
 from rotator.core.outcome import StoreError
+from rotator.core.saga.words import Standstill
 from rotator.core.schedule import Paths, Surroundings
 from rotator.engine.accounts import Account
 from rotator.engine.clock import Clock
@@ -244,13 +245,15 @@ class PassRunner:
             return ()
         return (f"facts/ could not be kept {self.facts.problems} times: {self.facts.problem}",)
 
-    def standstill(self) -> str | None:
+    def standstill(self) -> Standstill | None:
         """Say why nothing may be deleted or opened anywhere now; None if it may."""
         if self.latest is None:
-            return "the first look at all keys is not over yet"
+            return Standstill("the first look at all keys is not over yet")
         if not isinstance(self._standing, Going):
-            return "the store may have been restored from a backup"
-        return self.incidents.sentence()
+            restored = "the store may have been restored from a backup"
+            return Standstill(restored, Code.STORE_RESTORED)
+        incident = self.incidents.sentence()
+        return None if incident is None else Standstill(incident, Code.MASS_INVALIDATION)
 
     def known(self, credential: Credential, state: PathState) -> KeyFacts | None:
         """Return what an earlier look told of the very key that a path holds now."""
@@ -274,7 +277,7 @@ class PassRunner:
         if state.version != entry.stored.version or state.key_fp != entry.stored.key_fp:
             return "the path has changed since it was judged"
         if (standstill := self.standstill()) is not None:
-            return standstill
+            return standstill.sentence
         self.looks.note(entry, look)
         around = replace(around, now=self.clock.now())
         judgement = judge(around.given(entry))

@@ -162,7 +162,7 @@ class _Builder:
             watch=watch,
             exchanges=houses,
             marks=marks,
-            incident=lambda _exchange: passes.standstill(),
+            standstill=passes.standstill,
             skew=skew,
             audit_head=lambda: f"{telling.audit.head.seq}:{telling.audit.head.hash}",
             remember=self.around.redactor.remember_all,

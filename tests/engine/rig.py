@@ -311,7 +311,7 @@ class World:
             watch=Watch(documents, self.clock),
             exchanges=houses,
             marks=marks,
-            incident=lambda _exchange: None,
+            standstill=lambda: None,
             skew=lambda: None,
             audit_head=lambda: "",
             remember=lambda _secrets: None,

@@ -137,7 +137,10 @@ def test_a_restored_store_is_only_watched(tmp_path: Path) -> None:
         assert isinstance(snapshot.standing, Restored)
         assert Code.STORE_RESTORED in codes(snapshot, STATE.rstrip("/"))
         assert "StoreRestored" in planned(snapshot).blocked_by
-        assert "restored" in (estate.runner.standstill() or "")
+        still = estate.runner.standstill()
+        assert still is not None
+        assert "restored" in still.sentence
+        assert still.alert is Code.STORE_RESTORED
         assert not (await estate.run()).acts
         epoch = snapshot.standing.epoch
         await estate.kv.write(estate.documents.command("resume"), {"epoch": epoch}, 0)

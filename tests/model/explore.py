@@ -16,6 +16,7 @@ from .machine import Machine
 from .moves import moves, normal, waiting
 from .world import (
     ALIVE,
+    DELETED,
     NONE,
     REAL,
     Rules,
@@ -121,6 +122,9 @@ def _check_versions(s: State, r: Record) -> None:
     shown = any(not v.deleted for v in versions)
     if r.phase is Phase.DONE and not alive(s, old) and shown:
         raise Violation("a readable older version holds the deleted old key")
+    dead = {v.holds for v in s.path[:-1] if not v.deleted and (v.holds, DELETED) in s.keys}
+    if r.phase is Phase.ABORTED and dead:
+        raise Violation(f"a readable older version holds {sorted(dead)}, which we deleted")
     back = r.phase is Phase.ABORTED and alive(s, old) and served(s) == old
     if back and hidden and not s.meddled:
         raise Violation("aborted, and versions of the living old key stay deleted")

@@ -27,6 +27,8 @@ SETUPS = [
     Setup(drivers=1, events=3, rotations=2),
     Setup(drivers=1, events=1, operator=1, rotations=2),
     Setup(drivers=2, events=1, rotations=2),
+    Setup(drivers=1, events=0, operator=3, makes_again=True),
+    Setup(drivers=1, events=1, operator=2, makes_again=True),
 ]
 
 
