@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from rotator.core.checks import Slots, Watched, estate_findings, judge
 from rotator.core.facts import Credential, KeyFacts, Look
 from rotator.core.findings import Code, Finding
-from rotator.core.names import CredentialName
+from rotator.core.names import AccountId, CredentialName, ExchangeName
 from rotator.core.outcome import StoreError
 from rotator.core.saga.words import Standstill
 from rotator.core.schedule import Paths, Surroundings
@@ -149,7 +149,17 @@ class PassRunner:
         for record in derived.manual:
             for older in await self._past.of(record.path):
                 derived.note_end(older)
+        for exchange in derived.halted:
+            await self._lift(derived, exchange)
         return derived
+
+    async def _lift(self, derived: Derived, exchange: ExchangeName) -> None:
+        """Look in the past of later rotations for the `rotate` that lifted a halt."""
+        for record in derived.overwritten(exchange):
+            for older in await self._past.of(record.path):
+                derived.note_end(older)
+            if exchange not in derived.halted:
+                return
 
     async def _sort(self, gathered: Gathered, derived: Derived) -> None:
         """Judge the listed keys; what is new is compared with an inventory begun later."""
@@ -202,7 +212,7 @@ class PassRunner:
         return Surroundings(
             limits=self.settings.limits,
             open=derived.occupied(gathered.paths),
-            halted=derived.halted,
+            halted=derived.halted | derived.lost(gathered.paths),
             incident=self.incidents.any,
             restored=not isinstance(self._standing, Going),
             canary_done=derived.canary_done,
@@ -261,6 +271,12 @@ class PassRunner:
         if entry is None or state.key_fp != entry.stored.key_fp:
             return None
         return self.looks.known(entry)
+
+    def owner(self, name: CredentialName) -> AccountId | None:
+        """Return the account of a credential's key as the exchange told it."""
+        entry = self._around.entries.get(name) if self._around else None
+        facts = self.looks.known(entry) if entry is not None else None
+        return facts.account_id if facts is not None else None
 
     # opening
 

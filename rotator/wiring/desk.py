@@ -168,7 +168,12 @@ class _Builder:
             remember=self.around.redactor.remember_all,
         )
         opener = Opener(
-            tools, Preflight(self.kv, documents), passes.rejudge, secrets.token_bytes, passes.known
+            tools,
+            Preflight(self.kv, documents),
+            passes.rejudge,
+            secrets.token_bytes,
+            passes.known,
+            passes.owner,
         )
         rotations = Rotations(
             tools,

@@ -125,6 +125,11 @@ ASKED: list[tuple[Record, dict[str, Any], Effect]] = [
     (at(P.ABORTING), BACK, DeleteKey(Which.NEW, M0)),
     (at(P.ABORTING, withdraw=(2,)), HANDED | {"guard": None}, Guard()),
     (at(P.ABORTING, withdraw=(2,)), HANDED, RetireVersions((2,), M0)),
+    (
+        at(P.ABORTING, withdraw=(2,)),
+        HANDED | {"retired": Done(), "served": None},
+        Inspect(Which.SERVED),
+    ),
     (at(P.ABORTING, withdraw=(2,)), HANDED | {"retired": Done()}, Guard(again=True)),
     (
         at(P.ABORTING, withdraw=(2,)),
@@ -316,7 +321,7 @@ def test_withdrawn_versions_are_named_before_they_are_hidden() -> None:
 
 def test_nothing_is_withdrawn_while_the_paths_key_is_dead() -> None:
     """A version that may be needed again stays readable until the path's key is known to live."""
-    decision = kit.decide(at(P.ABORTING, withdraw=(2,)), **HANDED | {"served": DEAD})
+    decision = kit.decide(at(P.ABORTING), **HANDED | {"served": DEAD})
     assert kit.event_of(decision) is Event.SERVED_DEAD
 
 

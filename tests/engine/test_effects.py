@@ -82,7 +82,10 @@ def test_the_path_is_told_as_it_is(world: World) -> None:
         assert await perform(record, 4, ReadPath()) == PathSeen(0, Holder.GONE, recreated=True)
         world.clock.pass_(1)
         world.put(PATH, content, 0)
-        assert await perform(record, 4, ReadPath()) == PathSeen(1, Holder.OTHER, recreated=True)
+        again = await perform(record, 4, ReadPath())
+        assert isinstance(again, PathSeen)
+        assert (again.version, again.holds, again.recreated) == (1, Holder.NEW, True)
+        assert again.created_at == world.metadata(PATH).created_at != made
 
     run(scenario())
 

@@ -114,7 +114,7 @@ class Machine:
         after = decision.record
         if rules.retire_forgets and saw.path and decision.event is Event.DRAINED:
             after = replace(after, retire=saw.path.old_versions)
-        if rules.withdraws_nothing and decision.event is Event.HANDED_OUT:
+        if rules.withdraws_nothing and saw.path and decision.event is Event.HANDED_OUT:
             return advance(r, replace(saw, path=replace(saw.path, new_versions=())), CALM)
         if rules.no_drain_back and after.phase is Phase.DRAINING_BACK:
             after = replace(after, phase=Phase.ABORTING)

@@ -157,6 +157,9 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
     moved = _abort_path(r, s.path, c)
     if moved is not None:
         return moved
+    hiding = _withdraw(r, s, s.path, c)
+    if hiding is not None:
+        return hiding
     if s.served is None:
         return Do(Inspect(Which.SERVED))
     if s.served.liveness is Liveness.DEAD:
@@ -165,7 +168,10 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
         return _unsure(s.served, c)
     if s.path.version <= r.highest_permit:
         return _fence_path(s, s.path.version)
-    return _withdraw(r, s, s.path, c) or _delete_new(r, s, s.path, c)
+    readable = _readable(s.path)
+    if readable - set(r.withdraw):
+        return happens(Event.HANDED_OUT, withdraw=tuple(sorted(readable | set(r.withdraw))))
+    return _delete_new(r, s, s.path, c)
 
 
 def _abort_path(r: Record, path: PathSeen, c: Context) -> StepResult | None:
@@ -195,11 +201,8 @@ def _fence_path(s: Seen, version: int) -> StepResult:
 
 
 def _withdraw(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult | None:
-    """Hide the older versions that hold the key which goes: no rollback hands it out dead."""
-    older = {n for n in path.new_versions if n < path.version}
-    if older - set(r.withdraw):
-        return happens(Event.HANDED_OUT, withdraw=tuple(sorted(older | set(r.withdraw))))
-    if not older or isinstance(s.retired, Done):
+    """Hide the recorded versions that hold the key which goes: no rollback hands it out dead."""
+    if not _readable(path) & set(r.withdraw) or isinstance(s.retired, Done):
         return None
     if s.retired is not None:
         return Again("versions with the new key were not surely withdrawn")
@@ -207,6 +210,11 @@ def _withdraw(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult | No
         return Do(Guard())
     stop = stale_guard(s.guard, path.version) or blocked(s.guard, c)
     return stop if stop is not None else Do(RetireVersions(r.withdraw, s.guard.at))
+
+
+def _readable(path: PathSeen) -> set[int]:
+    """Return the older versions that still hand out the new key."""
+    return {n for n in path.new_versions if n < path.version}
 
 
 def _delete_new(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
