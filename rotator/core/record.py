@@ -120,7 +120,10 @@ class Record:
 
     `permits` are the path versions over which a Publish was ever permitted;
     `old_fields` the old key's secrets, kept from VERIFIED until the record
-    closes; `left` the phase that a quarantined record left.
+    closes; `retire` the versions with the old key that are hidden before it is
+    deleted, `withdraw` those with a new key that goes; `left` the phase that a
+    quarantined record left, `answers` what its question takes, `refused` why the
+    last answer was not obeyed.
     """
 
     rotation: RotationId
@@ -162,6 +165,9 @@ class Record:
     obeyed: int = 0
     deleted_at: datetime | None = None
     steps: tuple[Step, ...] = ()
+    withdraw: tuple[int, ...] = ()
+    answers: tuple[str, ...] = ()
+    refused: str = ""
 
     @property
     def label(self) -> str:
@@ -172,6 +178,11 @@ class Record:
     def closed(self) -> bool:
         """True for a tombstone."""
         return self.phase in (Phase.DONE, Phase.ABORTED)
+
+    @property
+    def asks(self) -> str:
+        """The question that a person must answer, after what became of the last answer."""
+        return f"{self.refused}. {self.question}" if self.refused else self.question
 
     @property
     def ever_verified(self) -> bool:
@@ -299,6 +310,10 @@ def _decode(d: Mapping[str, Any], unseal: Unseal) -> Record:
         obeyed=_number(d["obeyed"]),
         deleted_at=_opt_time(d["deleted_at"]),
         steps=tuple(Step(_time(s["at"]), Phase(s["phase"]), _text(s["why"])) for s in d["steps"]),
+        # Records of earlier releases have none of these.
+        withdraw=_numbers(d.get("withdraw", ())),
+        answers=tuple(_text(a) for a in d.get("answers", ())),
+        refused=_text(d.get("refused", "")),
     )
 
 

@@ -28,6 +28,7 @@ PATIENCE: Final = timedelta(hours=1)
 PEOPLE: Final = timedelta(days=1)
 """How long after its drain a rotation may wait for a person or for consumers."""
 
+BAD: Final = frozenset({Phase.ABORTED, Phase.QUARANTINED})
 DRAINS: Final = frozenset({Phase.DRAINING, Phase.DRAINING_BACK})
 
 
@@ -58,10 +59,19 @@ def open_rotation(journaled: Journaled, now: datetime, owed: str | None) -> Open
         phase=record.phase.value,
         started_at=record.started_at,
         deadline=deadline_of(record),
-        question=record.question if asks else None,
+        question=record.asks if asks else None,
         answers=safe_answers(record) if asks else (),
         owed=owed,
     )
+
+
+def went_badly(record: Record) -> datetime | None:
+    """Return when a rotation was last quarantined or aborted; None if it never was.
+
+    An answer does not undo that: a person has to see a rotation end DONE first.
+    """
+    times = [s.at for s in record.steps if s.phase in BAD]
+    return max([record.phase_since, *times] if record.phase in BAD else times, default=None)
 
 
 def asked(order: Order | None, version: int, record: Record | None) -> bool:
@@ -107,10 +117,11 @@ class Derived:
         self.note_end(record)
 
     def note_end(self, record: Record) -> None:
-        """Take in how a rotation ended, or that it waits for an answer."""
+        """Take in how a rotation ended, and whether a person ever had to answer for it."""
         exchange, at = record.pins.exchange, record.phase_since
-        if record.phase in (Phase.ABORTED, Phase.QUARANTINED):
-            _latest(self._bad, exchange, at)
+        bad = went_badly(record)
+        if bad is not None:
+            _latest(self._bad, exchange, bad)
         if record.phase is Phase.DONE:
             if record.trigger is Trigger.MANUAL:
                 _latest(self._good, exchange, at)
@@ -129,6 +140,25 @@ class Derived:
         """Exchanges where a rotation ended badly since the last `rotate` that ended DONE."""
         good = self._good
         return frozenset(e for e, at in self._bad.items() if e not in good or good[e] < at)
+
+    def overwritten(self, exchange: ExchangeName) -> tuple[Record, ...]:
+        """Return the rotations of an exchange that began after its last bad end.
+
+        Each may stand where the `rotate` stood that lifted the halt.
+        """
+        bad = self._bad.get(exchange)
+        standing = (*self.closed.values(), *(j.record for j in self.open.values()))
+        return tuple(
+            r
+            for r in standing
+            if r is not None and bad is not None
+            if r.pins.exchange == exchange and r.started_at > bad
+        )
+
+    def lost(self, found: dict[StorePath, Credential]) -> frozenset[ExchangeName]:
+        """Exchanges of records that cannot be read: each counts as quarantined."""
+        paths = (found.get(path) for path, j in self.open.items() if j.record is None)
+        return frozenset(c.exchange for c in paths if c is not None and c.exchange is not None)
 
     @property
     def manual(self) -> tuple[Record, ...]:

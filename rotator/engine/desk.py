@@ -18,14 +18,16 @@ from rotator.core.names import CredentialName, ExchangeName, RotationId
 from rotator.core.opening import Pick, pick
 from rotator.core.outcome import StoreError
 from rotator.core.policy import DEFAULT_POLICY, Policy
-from rotator.core.record import Phase, Record
+from rotator.core.record import Record
 from rotator.core.saga.words import Stay
 from rotator.core.schedule import Limits, Occupied, Planned
 from rotator.engine.accounts import place_of
 from rotator.engine.clock import Clock
+from rotator.engine.derived import BAD, went_badly
 from rotator.engine.houses import Houses
 from rotator.engine.opener import Wish
 from rotator.engine.pass_ import PassRunner
+from rotator.engine.pinned import pins_problem
 from rotator.engine.reports import RotationReport
 from rotator.engine.rotations import Rotations
 from rotator.engine.snapshot import Snapshot
@@ -126,7 +128,7 @@ class Desk:
         snapshot = self.snapshot
         if snapshot is None or not snapshot.acts or not self.rotates:
             return Pick((), (), None)
-        halted = self._halted()
+        halted = self._halted(snapshot.at)
         wanted = [
             p
             for p in snapshot.plan
@@ -197,10 +199,16 @@ class Desk:
     def _policy(self, credential: Credential) -> Policy:
         return self.policies.get(credential.policy, DEFAULT_POLICY)
 
-    def _halted(self) -> set[ExchangeName]:
-        """Exchanges where a rotation of this run ended badly: no further one is opened."""
-        bad = (Phase.ABORTED, Phase.QUARANTINED)
-        return {r.pins.exchange for r in self.rotations.records() if r.phase in bad}
+    def _halted(self, since: datetime) -> set[ExchangeName]:
+        """Exchanges where a rotation of this run went badly: no further one is opened.
+
+        What went badly before `since`, and is over, the last pass has judged.
+        """
+        return {
+            r.pins.exchange
+            for r in self.rotations.records()
+            if r.phase in BAD or ((at := went_badly(r)) is not None and at > since)
+        }
 
     async def tidy_up(self) -> TidyReport:
         """Look for strays, and remove what is certain; raises StoreError."""
@@ -273,17 +281,9 @@ class Desk:
         seen = self.snapshot.by_name.get(record.credential) if self.snapshot else None
         if seen is None:
             return None
-        now, pins = seen.credential, record.pins
-        told = (
-            ("exchange", now.exchange, pins.exchange),
-            ("environment", now.environment, pins.environment),
-            ("parent", now.parent, pins.parent),
-            ("field map", tuple(sorted(now.fields.items())), pins.fields),
-        )
-        wrong = [name for name, is_, was in told if is_ != was]
-        if not wrong:
-            return None
-        return f"the credential's {', '.join(wrong)} changed since the rotation was opened"
+        parent = record.pins.parent
+        owner = self.passes.owner(parent) if parent is not None else None
+        return pins_problem(record.pins, seen.credential, owner)
 
     async def close(self) -> int:
         """End: drivers reach a safe place, connections close; returns drivers cut off."""

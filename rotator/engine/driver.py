@@ -147,14 +147,14 @@ class Driver:
         return self._seen.fresh_at is not None
 
     def _context(self, record: Record) -> Context:
-        watch = self.tools.watch
+        watch, creating = self.tools.watch, record.phase is Phase.CREATING
         return Context(
             now=self.tools.clock.now(),
             clock_ok=self._clock_ok(record),
             hold=watch.held(record.credential, record.path),
-            incident=self.tools.incident(record.pins.exchange),
             order=watch.order(record.credential),
             pins_problem=self.pins_problem(record),
+            no_parent=self.effects.keys.no_parent(record) if creating else None,
         )
 
     def _clock_ok(self, record: Record) -> bool:

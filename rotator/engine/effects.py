@@ -34,6 +34,7 @@ from rotator.engine.tools import Tools
 from rotator.stores.publisher import KEY_FP, KEY_SINCE, ROTATED_AT, ROTATION
 
 SHOWN_PLACES = 5
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,10 @@ class Effects:
                     await journal.write_history(record, {"audit_head": self.tools.audit_head()})
                 case PatchMetadata():
                     await self._note(record)
-        except StoreError:
-            return Lost()
+        except StoreError as error:
+            # A path that was removed meanwhile has no metadata to keep.
+            gone = isinstance(effect, PatchMetadata) and error.status == NOT_FOUND
+            return Done() if gone else Lost()
         return Done()
 
     async def _note(self, record: Record) -> None:

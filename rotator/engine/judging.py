@@ -12,9 +12,12 @@ from rotator.core.due import born
 from rotator.core.facts import Credential
 from rotator.core.findings import Finding
 from rotator.core.names import CredentialName, StorePath
+from rotator.core.saga.words import Order
 from rotator.core.schedule import Candidate, Planned, Surroundings, plan
+from rotator.core.words import time_told, told
 from rotator.engine.accounts import Account, AccountBook
 from rotator.engine.contexts import Around, account_of
+from rotator.engine.derived import DRAINS
 from rotator.engine.hub import Taken
 from rotator.engine.looks import Looks
 from rotator.engine.snapshot import Seen
@@ -143,9 +146,10 @@ def _seen(entry: Entry, judgement: Judgement, planned: Planned | None, around: A
 
 
 def void_orders(around: Around) -> Iterable[str]:
-    """Tell each `rotate` that was given for another version of its path."""
+    """Tell each command that was given for another version of its path, or another rotation."""
     for name, order in around.orders.items():
         if order.command != "rotate":
+            yield from _void_answer(around, name, order)
             continue
         entry = around.entries.get(name)
         if entry is None:
@@ -158,3 +162,26 @@ def void_orders(around: Around) -> Iterable[str]:
                 f"void: `rotate` for {name} was given for version {order.version}, "
                 f"the path has version {entry.stored.version}; give it again"
             )
+
+
+def _void_answer(around: Around, name: CredentialName, order: Order) -> Iterable[str]:
+    """Tell a `complete` or `resolve` that fits nothing which waits now.
+
+    One that is older than the open rotation was about an earlier one.
+    """
+    entry = around.entries.get(name)
+    record = around.derived.record_at(entry.credential.path if entry else StorePath(name))
+    if record is None or record.closed or order.given_at < record.started_at:
+        return
+    given = f"void: `{order.command}` for {name} was given"
+    if order.rotation != record.rotation:
+        yield f"{given} for rotation {told(order.rotation)}, {record.rotation} is open"
+    elif order.command == "complete" and order.number > record.obeyed:
+        version = record.v1 if record.path_version is None else record.path_version
+        end = record.drain_until
+        if record.phase not in DRAINS or end is None:
+            return
+        if order.version != version:
+            yield f"{given} for version {order.version}, the path has {version}; give it again"
+        elif order.given_at < end:
+            yield f"{given} before the drain's end ({time_told(end)}); give it again then"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from rotator.core.facts import KeyFacts
+from rotator.core.findings import Code
 from rotator.core.issue import IssuedKey
 from rotator.core.liveness import Liveness
 from rotator.core.names import ExchangeName, KeyId, SigningKey
@@ -20,6 +21,7 @@ from rotator.core.saga.words import (
     Inspect,
     Moment,
     Sight,
+    Standstill,
     Which,
 )
 from rotator.engine.clock import moment
@@ -55,6 +57,20 @@ class KeyEffects:
     def parent(self, record: Record) -> SigningKey | None:
         """Return the key that creates and deletes for this rotation."""
         return self.tools.signing_key(record.pins.parent)
+
+    def no_parent(self, record: Record) -> Standstill | None:
+        """Say why no key can be created for this rotation now; None if one can."""
+        parent = record.pins.parent
+        look = f"look with: rotator explain {record.credential}"
+        if self.exchange(record) is None:
+            sentence = f"the exchange {record.pins.exchange} is not set up here; {look}"
+            return Standstill(sentence, Code.ROTATION_STUCK)
+        if self.parent(record) is not None:
+            return None
+        if self.tools.hub.latest is None:
+            return Standstill("waits for the first inventory, which reads the parent's key")
+        sentence = f"no key of the parent {parent} could be read; put one there, then {look}"
+        return Standstill(sentence, Code.PARENT_MISSING)
 
     async def create(self, record: Record, effect: CreateKey) -> IssuedKey | Failure:
         """Create the announced key; its budget was obtained before the record."""

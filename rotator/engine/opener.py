@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from rotator.core.checks.inputs import DEAD
 from rotator.core.facts import Credential, KeyFacts, Look, Validity
 from rotator.core.issue import KeySpec
-from rotator.core.names import RotationId, SigningKey
+from rotator.core.names import AccountId, CredentialName, RotationId, SigningKey
 from rotator.core.outcome import Failure, StoreConflict, StoreError
 from rotator.core.policy import Policy
 from rotator.core.record import Phase, Pins, Record, Step, Terms, Trigger, Verify
@@ -36,6 +36,14 @@ Known = Callable[[Credential, PathState], KeyFacts | None]
 """What was known of the very key that a path holds, from an earlier look."""
 
 ROTATION_BYTES = 5
+
+
+Owner = Callable[[CredentialName], AccountId | None]
+"""The account of a credential's key, as the exchange told it; None if it is not known."""
+
+
+def nobody_known(_name: CredentialName) -> None:
+    """Say that no account is known."""
 
 
 def nothing_known(_credential: Credential, _state: PathState) -> KeyFacts | None:
@@ -90,6 +98,7 @@ class Opener:
     rejudge: Rejudge
     entropy: Entropy
     known: Known = nothing_known
+    owner: Owner = nobody_known
 
     async def open(self, wish: Wish) -> Opened | NotOpened:
         """Open one rotation; a store without an answer is a reason, not an error."""
@@ -162,7 +171,7 @@ class Opener:
             strategy="overlap",
             trigger=wish.trigger,
             phase=Phase.CREATING,
-            pins=_pins(wish, ground),
+            pins=self._pins(wish, ground),
             terms=_terms(wish, ground.exchange),
             spec=ground.spec,
             old_key_id=ground.key.key_id,
@@ -173,6 +182,20 @@ class Opener:
             written_at=now,
             v0=ground.state.version,
             steps=(Step(now, Phase.CREATING, f"opened: {wish.trigger}"),),
+        )
+
+    def _pins(self, wish: Wish, ground: Ground) -> Pins:
+        credential = wish.credential
+        parent = credential.parent
+        return Pins(
+            exchange=ground.exchange.name,
+            environment=credential.environment,
+            host=ground.exchange.origin.url,
+            account=ground.spec.account_id,
+            parent=parent,
+            parent_account=None if parent is None else self.owner(parent),
+            fields=tuple(sorted(credential.fields.items())),
+            path_created=ground.path_created,
         )
 
     async def _announce(self, record: Record, ground: Ground, version: int) -> Opened | NotOpened:
@@ -188,20 +211,6 @@ class Opener:
         record = replace(record, written_at=at.at)
         landed = await self.tools.journal.write(record, version)
         return Opened(record, landed, at, ground.state)
-
-
-def _pins(wish: Wish, ground: Ground) -> Pins:
-    credential = wish.credential
-    return Pins(
-        exchange=ground.exchange.name,
-        environment=credential.environment,
-        host=ground.exchange.origin.url,
-        account=ground.spec.account_id,
-        parent=credential.parent,
-        parent_account=None,
-        fields=tuple(sorted(credential.fields.items())),
-        path_created=ground.path_created,
-    )
 
 
 def _terms(wish: Wish, exchange: Exchange) -> Terms:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from rotator.core.checks import Slots, Watched, estate_findings, judge
 from rotator.core.facts import Credential, KeyFacts, Look
-from rotator.core.findings import Finding
-from rotator.core.names import CredentialName
+from rotator.core.findings import Code, Finding
+from rotator.core.names import AccountId, CredentialName, ExchangeName
 from rotator.core.outcome import StoreError
+from rotator.core.saga.words import Standstill
 from rotator.core.schedule import Paths, Surroundings
 from rotator.engine.accounts import Account
 from rotator.engine.clock import Clock
@@ -148,7 +149,17 @@ class PassRunner:
         for record in derived.manual:
             for older in await self._past.of(record.path):
                 derived.note_end(older)
+        for exchange in derived.halted:
+            await self._lift(derived, exchange)
         return derived
+
+    async def _lift(self, derived: Derived, exchange: ExchangeName) -> None:
+        """Look in the past of later rotations for the `rotate` that lifted a halt."""
+        for record in derived.overwritten(exchange):
+            for older in await self._past.of(record.path):
+                derived.note_end(older)
+            if exchange not in derived.halted:
+                return
 
     async def _sort(self, gathered: Gathered, derived: Derived) -> None:
         """Judge the listed keys; what is new is compared with an inventory begun later."""
@@ -201,7 +212,7 @@ class PassRunner:
         return Surroundings(
             limits=self.settings.limits,
             open=derived.occupied(gathered.paths),
-            halted=derived.halted,
+            halted=derived.halted | derived.lost(gathered.paths),
             incident=self.incidents.any,
             restored=not isinstance(self._standing, Going),
             canary_done=derived.canary_done,
@@ -244,13 +255,15 @@ class PassRunner:
             return ()
         return (f"facts/ could not be kept {self.facts.problems} times: {self.facts.problem}",)
 
-    def standstill(self) -> str | None:
+    def standstill(self) -> Standstill | None:
         """Say why nothing may be deleted or opened anywhere now; None if it may."""
         if self.latest is None:
-            return "the first look at all keys is not over yet"
+            return Standstill("the first look at all keys is not over yet")
         if not isinstance(self._standing, Going):
-            return "the store may have been restored from a backup"
-        return self.incidents.sentence()
+            restored = "the store may have been restored from a backup"
+            return Standstill(restored, Code.STORE_RESTORED)
+        incident = self.incidents.sentence()
+        return None if incident is None else Standstill(incident, Code.MASS_INVALIDATION)
 
     def known(self, credential: Credential, state: PathState) -> KeyFacts | None:
         """Return what an earlier look told of the very key that a path holds now."""
@@ -258,6 +271,12 @@ class PassRunner:
         if entry is None or state.key_fp != entry.stored.key_fp:
             return None
         return self.looks.known(entry)
+
+    def owner(self, name: CredentialName) -> AccountId | None:
+        """Return the account of a credential's key as the exchange told it."""
+        entry = self._around.entries.get(name) if self._around else None
+        facts = self.looks.known(entry) if entry is not None else None
+        return facts.account_id if facts is not None else None
 
     # opening
 
@@ -274,7 +293,7 @@ class PassRunner:
         if state.version != entry.stored.version or state.key_fp != entry.stored.key_fp:
             return "the path has changed since it was judged"
         if (standstill := self.standstill()) is not None:
-            return standstill
+            return standstill.sentence
         self.looks.note(entry, look)
         around = replace(around, now=self.clock.now())
         judgement = judge(around.given(entry))

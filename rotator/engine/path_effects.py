@@ -33,6 +33,7 @@ from rotator.stores.publisher import PathState
 STEP_LIMIT: Final = 5.0
 """Seconds from a guard within which what stands under it is carried out, or not at all."""
 
+RETIRING: Final = frozenset({Phase.DRAINING, Phase.ABORTING})
 NO_KEY: Final = Fingerprint("-")
 
 
@@ -72,11 +73,15 @@ class PathEffects:
         return memory.metadata if memory else None
 
     async def served_key(self, record: Record) -> SigningKey | None:
-        """Return the key that the path serves now; None if it serves none, or is another path."""
+        """Return the key that the path serves now; None if it serves none, or is another path.
+
+        Of a path that was made again only a person's answer asks the key.
+        """
         seen = await self.read(record)
         memory = self._memory.get(record.path)
         top = memory.top if memory else None
-        serves = seen.holds is not Holder.GONE and not seen.recreated
+        pinned = not seen.recreated or record.phase is Phase.QUARANTINED
+        serves = seen.holds is not Holder.GONE and pinned
         return top.key if serves and top is not None and top.version == seen.version else None
 
     async def read(self, record: Record) -> PathSeen:
@@ -84,13 +89,17 @@ class PathEffects:
         metadata = await self.tools.publisher.glance(record.path)
         if metadata is None:
             return PathSeen(0, Holder.GONE, recreated=True)
-        if metadata.created_at != record.pins.path_created:
-            self.forget(record.path)
-            return PathSeen(metadata.current, Holder.OTHER, recreated=True)
-        memory = self._memory.setdefault(record.path, PathMemory(metadata.created_at))
-        memory.metadata = metadata
+        memory = self._remembered(record.path, metadata)
         await self._read_unknown(record, metadata, memory)
         return self._seen(record, metadata, memory)
+
+    def _remembered(self, path: StorePath, metadata: Metadata) -> PathMemory:
+        """Return what is known of this very path, as its metadata now says."""
+        memory = self._memory.get(path)
+        if memory is None or memory.created_at != metadata.created_at:
+            memory = self._memory[path] = PathMemory(metadata.created_at)
+        memory.metadata = metadata
+        return memory
 
     async def _read_unknown(self, record: Record, metadata: Metadata, memory: PathMemory) -> None:
         now, fields = self.tools.clock.now(), dict(record.pins.fields)
@@ -122,6 +131,8 @@ class PathEffects:
         return PathSeen(
             version=metadata.current,
             holds=top,
+            recreated=metadata.created_at != record.pins.path_created,
+            created_at=metadata.created_at,
             old_versions=tuple(
                 n for n, h in holders.items() if h is Holder.OLD and n < metadata.current
             ),
@@ -187,15 +198,14 @@ class PathEffects:
             watch.read_holds(),
         )
         if metadata is not None and metadata.created_at == record.pins.path_created:
-            known = self._memory.setdefault(record.path, PathMemory(metadata.created_at))
-            known.metadata = metadata
+            self._remembered(record.path, metadata)
         return GuardSeen(
             at=at,
             path_version=_served(metadata, at.at) if metadata else None,
             recreated=metadata is None or metadata.created_at != record.pins.path_created,
             record_unchanged=journal == version,
             hold=watch.held(record.credential, record.path),
-            incident=self.tools.incident(record.pins.exchange),
+            standstill=self.tools.standstill(),
         )
 
     async def retire(
@@ -236,7 +246,7 @@ def _served(metadata: Metadata, now: datetime) -> int | None:
 
 def _matters(record: Record, version: int) -> bool:
     """Older versions matter where it is decided which of them are retired."""
-    return version >= record.v0 or record.phase is Phase.DRAINING
+    return version >= record.v0 or record.phase in RETIRING
 
 
 def _lost(error: StoreError) -> Lost:

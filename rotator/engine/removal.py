@@ -19,7 +19,7 @@ from rotator.core.names import (
 )
 from rotator.core.outcome import Happened
 from rotator.core.record import Record
-from rotator.core.saga.words import Moment
+from rotator.core.saga.words import Moment, Standstill
 from rotator.core.schedule import Paths
 from rotator.core.strays import Kind
 from rotator.core.words import told
@@ -83,7 +83,7 @@ class Remover:
     clock: Clock
     armed: Paths
     probe: Probe
-    standstill: Callable[[], str | None]
+    standstill: Callable[[], Standstill | None]
 
     async def remove(self, listed: Listed, found: Found, evidence: Evidence) -> str | None:
         """Delete one confirmed stray; return why it was left."""
@@ -128,7 +128,8 @@ class Remover:
         if not self.armed.cover(credential.path, credential.name):
             return "its path is not armed"
         held = self.watch.held(credential.name, credential.path)
-        return held or self.standstill()
+        standstill = self.standstill()
+        return held or (standstill.sentence if standstill is not None else None)
 
     async def _guard(self, entry: Entry, version: int) -> str | None:
         """Probe the key that stays, then look at path, record, holds and incidents at once."""

@@ -37,7 +37,7 @@ def of_record(record: Record, waits_for: str | None) -> RotationReport:
         reason=f"{record.trigger}: {record.why}" if record.why else record.trigger.value,
         started_at=record.started_at,
         waits_for=waits_for,
-        question=record.question if asks else None,
+        question=record.asks if asks else None,
         answers=safe_answers(record) if asks else (),
     )
 
@@ -65,7 +65,7 @@ def lost(journaled: Journaled, now: datetime) -> RotationReport:
 def resting(record: Record, now: datetime) -> str | None:
     """Say what a record waits for, as far as the record alone tells."""
     if record.phase is Phase.QUARANTINED:
-        return record.question
+        return record.asks
     if record.phase not in (Phase.DRAINING, Phase.DRAINING_BACK) or record.drain_until is None:
         return None
     if now < record.drain_until:

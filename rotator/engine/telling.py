@@ -82,14 +82,15 @@ class Telling:
         )
 
     def _quarantined(self, before: Record | None, record: Record) -> None:
-        if before is not None and before.phase is Phase.QUARANTINED:
+        if record.refused:
+            self.log.warning(events.ANSWER_REFUSED, **_who(record), question=record.asks)
             return
         if record.why.startswith("no row for"):
             self.metrics.event_unexpected(record.left or record.phase)
         self.metrics.rotation_ended(
             record.pins.exchange, record.strategy, Result.QUARANTINED, record.trigger
         )
-        self.log.error(events.ROTATION_QUARANTINED, **_who(record), question=record.question)
+        self.log.error(events.ROTATION_QUARANTINED, **_who(record), question=record.asks)
 
     def stays(self, record: Record, stay: Stay) -> None:
         """Tell a wait once, not at every look."""
@@ -142,12 +143,14 @@ def _detail(record: Record) -> dict[str, Any]:
     told: dict[str, Any] = {"attempt": record.attempt, "old_key": shown(record.old_key_id)}
     if record.new is not None:
         told["new_key"] = shown(record.new.key_id)
-    for name in ("publish_over", "v1", "path_version", "proof", "why", "looks", "alarm"):
+    for name in ("publish_over", "v1", "path_version", "proof", "why", "looks", "alarm", "refused"):
         value = getattr(record, name)
         if value not in (None, ""):
             told[name] = value
     if record.retire:
         told["retire"] = list(record.retire)
+    if record.withdraw:
+        told["withdraw"] = list(record.withdraw)
     return told
 
 

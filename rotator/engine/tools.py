@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rotator.core.names import CredentialName, ExchangeName, Fingerprint, Secrets, SigningKey
+from rotator.core.saga.words import Standstill
 from rotator.engine.clock import Clock
 from rotator.engine.hub import InventoryHub
 from rotator.engine.watch import Watch
@@ -28,7 +29,7 @@ class Exchanges(Protocol):
 class Tools:
     """Everything outside that a rotation touches, and nothing else.
 
-    `incident` says why nothing may be deleted at an exchange now; `skew` by how
+    `standstill` says why nothing may be deleted anywhere now; `skew` by how
     many seconds our clock differs from the store's, None if that is unknown;
     `remember` takes in secrets that must never be written anywhere.
     """
@@ -40,7 +41,7 @@ class Tools:
     watch: Watch
     exchanges: Exchanges
     marks: Fingerprints
-    incident: Callable[[ExchangeName], str | None]
+    standstill: Callable[[], Standstill | None]
     skew: Callable[[], float | None]
     audit_head: Callable[[], str]
     remember: Callable[[Secrets], None]

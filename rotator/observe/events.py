@@ -20,6 +20,7 @@ ROTATION_OPENED: Final = "rotation_opened"
 ROTATION_CLOSED: Final = "rotation_closed"
 ROTATION_HELD: Final = "rotation_held"
 ROTATION_QUARANTINED: Final = "rotation_quarantined"
+ANSWER_REFUSED: Final = "answer_refused"
 EVENT_UNEXPECTED: Final = "event_unexpected"
 RECORD_CONFLICT: Final = "record_conflict"
 

@@ -162,13 +162,18 @@ class _Builder:
             watch=watch,
             exchanges=houses,
             marks=marks,
-            incident=lambda _exchange: passes.standstill(),
+            standstill=passes.standstill,
             skew=skew,
             audit_head=lambda: f"{telling.audit.head.seq}:{telling.audit.head.hash}",
             remember=self.around.redactor.remember_all,
         )
         opener = Opener(
-            tools, Preflight(self.kv, documents), passes.rejudge, secrets.token_bytes, passes.known
+            tools,
+            Preflight(self.kv, documents),
+            passes.rejudge,
+            secrets.token_bytes,
+            passes.known,
+            passes.owner,
         )
         rotations = Rotations(
             tools,

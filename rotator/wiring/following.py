@@ -92,7 +92,7 @@ def _end(people: People, given: Given, journaled: Journaled) -> Followed | None:
         said = f"rotation {record.rotation} ended {record.phase}{why}"
         return Followed(journaled, obeyed=True, fine=wanted, sentence=said)
     if record.phase is Phase.QUARANTINED:
-        return Followed(journaled, obeyed=True, fine=False, sentence=record.question)
+        return Followed(journaled, obeyed=True, fine=False, sentence=record.asks)
     waits = resting(record, people.clock.now())
     if waits is not None and "rotator complete" in waits:
         return Followed(journaled, obeyed=True, fine=True, sentence=waits)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from rotator.config import Config
+from rotator.core.findings import Code
 from rotator.core.names import CredentialName
 from rotator.core.record import Phase, Record
 from rotator.core.saga.words import Order
@@ -32,6 +33,8 @@ from rotator.wiring.orders import DRAINS
 from rotator.wiring.people import find, on_people
 
 Looked = tuple[Desk, Snapshot]
+
+PARENTLESS = frozenset({Code.PARENT_MISSING, Code.PARENT_INVALID})
 
 NO_PASS = (
     "no pass was ever made over this store: the keys were asked just now. "
@@ -155,7 +158,17 @@ def _waits_for(desk: Desk, record: Record, now: datetime) -> str | None:
         return (
             f"the daemon, which has not obeyed `{told(asked)}` of {time_told(order.given_at)} yet"
         )
-    return resting(record, now)
+    return resting(record, now) or _parentless(desk, record)
+
+
+def _parentless(desk: Desk, record: Record) -> str | None:
+    """Say that a rotation which has no key yet lacks the parent to make one with."""
+    seen = desk.snapshot.by_name.get(record.credential) if desk.snapshot is not None else None
+    if record.phase is not Phase.CREATING or seen is None:
+        return None
+    lacks = (f for f in seen.judgement.findings if f.code in PARENTLESS)
+    look = f"Look with: rotator explain {record.credential}"
+    return next((f"{f.message} {f.cure} {look}" for f in lacks), None)
 
 
 def _fits(order: Order, record: Record) -> bool:

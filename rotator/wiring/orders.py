@@ -108,7 +108,7 @@ async def resolve(people: People, key: str, answer: str) -> Given:
         raise Refused(f"{target.name}: {_no_record(journaled)}")
     if record.phase is not Phase.QUARANTINED:
         raise Refused(f"{target.name}: asks no question; {stands(people, journaled)}.")
-    _must_be_among(answer, safe_answers(record), record.question)
+    _must_be_among(answer, safe_answers(record), record.asks)
     target = Target(record.credential, target.path, target.credential)
     return await _give(
         people, Given(target, "resolve", record.rotation, version, answer, journaled, after)

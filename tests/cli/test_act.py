@@ -154,6 +154,20 @@ def test_resolve_answers_a_question(drained: Firm) -> None:
     assert rotation(drained)["phase"] == "DRAINING_BACK"
 
 
+def test_a_refused_answer_is_told_everywhere(drained: Firm) -> None:
+    """An answer that is not safe is told by `resolve --wait`, by `status` and by `explain`."""
+    quarantined(drained)
+    with drained.daemon():
+        done = drained.do("resolve", "desk0", "adopt", "--wait", "40s", "-o", "json")
+    assert (done.code, done.json["obeyed"]) == (1, True)
+    refused = "the answer `adopt` was refused: the path's own key is not dead"
+    assert done.json["next"].startswith(refused)
+    assert refused in done.err
+    assert rotation(drained)["question"].startswith(refused)
+    assert drained.json("explain", "desk0")["next"].startswith(refused)
+    assert rotation(drained)["answers"] == ["adopt", "abort", "retry"]
+
+
 def test_resolve_a_deleted_record(drained: Firm) -> None:
     """A record that somebody deleted is brought back by `retry`, bound to its version."""
 

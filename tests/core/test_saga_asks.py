@@ -35,6 +35,7 @@ from rotator.core.saga.words import (
     ReadPath,
     RetireVersions,
     Stale,
+    Standstill,
     Stay,
     Unretire,
     Which,
@@ -62,8 +63,11 @@ CHECKED: dict[str, Any] = {
 }
 GIVEN_UP: dict[str, Any] = {"retired": Done(), "elsewhere": Places((), complete=True), "new": DEAD}
 BACK: dict[str, Any] = {"path": OLD_3, "served": ALIVE, "guard": guard(3)}
+HANDED: dict[str, Any] = BACK | {"path": path(3, Holder.OLD, new_versions=(2,))}
 ABORTED = at(P.CLOSING, outcome=P.ABORTED, retire=(1,))
 QUARANTINED = at(P.QUARANTINED)
+
+INCIDENT = Standstill("keys die", Code.MASS_INVALIDATION)
 
 ASKED: list[tuple[Record, dict[str, Any], Effect]] = [
     (at(P.CREATING), FRESH, CreateKey(M0)),
@@ -72,6 +76,7 @@ ASKED: list[tuple[Record, dict[str, Any], Effect]] = [
     (SECOND, FRESH | {"path": OLD_1, "served": ALIVE}, DeleteOlder(2, M0)),
     (SECOND, FRESH | {"path": OLD_1, "served": DEAD}, CreateKey(M0)),
     (SECOND, FRESH | {"path": GONE_3}, CreateKey(M0)),
+    (SECOND, FRESH | {"path": replace(OLD_1, recreated=True)}, CreateKey(M0)),
     (SECOND, FRESH | {"tidied": Done()}, CreateKey(M0)),
     (at(P.STAGED), {}, Inspect(Which.NEW)),
     (at(P.STAGED), {"new": ALIVE}, Inspect(Which.NEW, again=True)),
@@ -118,6 +123,20 @@ ASKED: list[tuple[Record, dict[str, Any], Effect]] = [
     (at(P.ABORTING, permits=(3,)), {"path": OLD_3, "served": ALIVE}, FencePath(3)),
     (at(P.ABORTING), {"path": OLD_3, "served": ALIVE}, Guard()),
     (at(P.ABORTING), BACK, DeleteKey(Which.NEW, M0)),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"guard": None}, Guard()),
+    (at(P.ABORTING, withdraw=(2,)), HANDED, RetireVersions((2,), M0)),
+    (
+        at(P.ABORTING, withdraw=(2,)),
+        HANDED | {"retired": Done(), "served": None},
+        Inspect(Which.SERVED),
+    ),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"retired": Done()}, Guard(again=True)),
+    (
+        at(P.ABORTING, withdraw=(2,)),
+        HANDED | {"retired": Done(), "guard_again": guard(3)},
+        DeleteKey(Which.NEW, M0),
+    ),
+    (at(P.ABORTING, withdraw=(2,)), BACK, DeleteKey(Which.NEW, M0)),
     (at(P.ABORTING, attempt=2), BACK | {"deleted": Done()}, DeleteOlder(2, M0)),
     (at(P.ABORTING, attempt=2, new=None), BACK, DeleteOlder(3, M0)),
     (at(P.CLOSING), {}, DestroySecrets()),
@@ -153,6 +172,9 @@ AGAIN: list[tuple[Record, dict[str, Any]]] = [
         GIVEN_UP | {"old": ALIVE, "guard_again": guard(), "unretired": Lost()},
     ),
     (at(P.ABORTING), BACK | {"guard": guard(4)}),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"guard": guard(4)}),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"retired": Stale()}),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"retired": Lost()}),
     (at(P.ABORTING, permits=(3,)), BACK | {"guard": None, "fenced": Lost()}),
 ]
 
@@ -186,10 +208,11 @@ EVENTS: list[tuple[Record, dict[str, Any], Event]] = [
         Event.RECREATED,
     ),
     (at(P.REVOKING), {"guard": guard(None)}, Event.RECREATED),
-    (at(P.REVOKING), CHECKED | {"guard_again": guard(incident="keys die")}, Event.HELD),
+    (at(P.REVOKING), CHECKED | {"guard_again": guard(standstill=INCIDENT)}, Event.HELD),
     (at(P.REVOKING), CHECKED | {"deleted": kit.UNSURE}, Event.UNREACHABLE),
     (at(P.ABORTING, permits=(3,)), BACK | {"guard": None, "fenced": Written(4)}, Event.MOVED),
     (at(P.ABORTING), {"path": path(5, Holder.OLD)}, Event.MOVED),
+    (at(P.ABORTING, withdraw=(2,)), HANDED | {"guard": guard(3, hold="ann")}, Event.HELD),
     (at(P.ABORTING, path_version=None), {"path": OLD_3}, Event.MOVED),
     (
         at(P.ABORTING, attempt=2),
@@ -286,6 +309,33 @@ def test_editing_another_field_keeps_the_drain() -> None:
     assert (anew.record.v1, anew.record.drain_since) == (4, LATER)
 
 
+def test_withdrawn_versions_are_named_before_they_are_hidden() -> None:
+    """Every older version with the key that goes is in the record first, those of before kept."""
+    seen = path(9, Holder.OLD, new_versions=(2, 6), unread=(4,))
+    after = kit.decide(
+        at(P.ABORTING, withdraw=(4,), path_version=9, permits=(8,)), path=seen, served=ALIVE
+    )
+    assert isinstance(after, Write)
+    assert (after.record.phase, after.record.withdraw) == (P.ABORTING, (2, 4, 6))
+
+
+def test_nothing_is_withdrawn_while_the_paths_key_is_dead() -> None:
+    """A version that may be needed again stays readable until the path's key is known to live."""
+    decision = kit.decide(at(P.ABORTING), **HANDED | {"served": DEAD})
+    assert kit.event_of(decision) is Event.SERVED_DEAD
+
+
+@pytest.mark.parametrize(("alert", "on"), [(None, "time"), (Code.PARENT_MISSING, "person")])
+def test_nothing_is_announced_without_a_parent(alert: Code | None, on: str) -> None:
+    """Without a key to create with no further attempt is announced, and what was seen is kept."""
+    why = Standstill("no key of the parent", alert)
+    for saw in ({}, FRESH | {"created": kit.THROTTLED}):
+        waits = kit.decide(at(P.CREATING), ctx=Context(LATER, no_parent=why), **saw)
+        assert isinstance(waits, Stay)
+        assert (waits.event, waits.on, waits.alert) == (Event.NO_PARENT, on, alert)
+        assert (waits.sentence, waits.keep) == (why.sentence, True)
+
+
 def test_retired_versions_are_never_forgotten() -> None:
     """A second round to REVOKING keeps the versions that the first one retired."""
     after = kit.decide(
@@ -366,6 +416,26 @@ def test_a_proved_deletion_says_what_is_left(new: Any, seen: Any, alarm: str) ->
     assert isinstance(after, Write)
     assert after.record.alarm == alarm
     assert after.record.outcome is P.DONE
+
+
+@pytest.mark.parametrize(
+    ("why", "on"),
+    [
+        (Standstill("the first look at all keys is not over yet"), "time"),
+        (Standstill("it may be restored", Code.STORE_RESTORED), "person"),
+        (INCIDENT, "person"),
+    ],
+)
+def test_a_standstill_is_told_as_what_it_is(why: Standstill, on: str) -> None:
+    """Each standstill of all deletions has its own alert; one that ends by itself has none."""
+    for r, saw in (
+        (at(P.REVOKING), {"guard": guard(standstill=why)}),
+        (at(P.ABORTING), BACK | {"guard": guard(3, standstill=why)}),
+    ):
+        waits = kit.decide(r, **saw)
+        assert isinstance(waits, Stay)
+        assert (waits.event, waits.on, waits.alert) == (Event.HELD, on, why.alert)
+        assert why.sentence in waits.sentence
 
 
 def test_no_time_passes_while_clocks_disagree() -> None:

@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 
+from rotator.core.findings import Code
 from rotator.core.issue import IssuedKey
 from rotator.core.names import Secrets
 from rotator.core.record import Phase, Record, Revoke, Terms
 from rotator.core.saga import Context
 from rotator.core.saga.table import EVERYWHERE, ROWS, as_markdown, row
-from rotator.core.saga.words import Done, Event, Holder, Lost, Places, Stay, Write, Written
+from rotator.core.saga.words import (
+    Done,
+    Event,
+    Holder,
+    Lost,
+    Places,
+    Standstill,
+    Stay,
+    Write,
+    Written,
+)
 
 from . import saga_kit as kit
 from .saga_kit import ALIVE, BLOCKED, DEAD, LATER, ODD, T0, UNKNOWN, at, guard, order, path
@@ -21,6 +32,7 @@ from .saga_kit import ALIVE, BLOCKED, DEAD, LATER, ODD, T0, UNKNOWN, at, guard, 
 P, E = Phase, Event
 BY_HAND = Terms(revoke=Revoke.MANUAL, drain=kit.DRAIN)
 HELD = Context(LATER, hold="ann: a big day")
+NO_PARENT = Standstill("no key of the parent", Code.PARENT_MISSING)
 QUICK = Context(T0 + timedelta(seconds=5))
 
 
@@ -67,6 +79,7 @@ EXAMPLES = [
     example(CREATING, E.REFUSED_FOR_GOOD, P.ABORTING, fresh_at=kit.M0, created=kit.REFUSED),
     example(CREATING, E.SETTLING, P.CREATING, ctx=QUICK),
     example(CREATING, E.HELD, P.CREATING, ctx=HELD),
+    example(CREATING, E.NO_PARENT, P.CREATING, ctx=Context(LATER, no_parent=NO_PARENT)),
     example(CREATING, E.NOT_CREATED, P.CREATING),
     example(at(P.CREATING, counted=8), E.TOO_MANY, P.QUARANTINED),
     example(at(P.CREATING, terms=Terms(lists_keys=False)), E.CANNOT_LIST, P.QUARANTINED),
@@ -148,6 +161,13 @@ EXAMPLES = [
     example(PROVING, E.UNREACHABLE, P.PROVING, new=ALIVE, old=UNKNOWN),
     example(ABORTING, E.TIDIED, P.CLOSING, **TIDIED),
     example(ABORTING, E.MOVED, P.ABORTING, path=path(4, Holder.OLD)),
+    example(
+        ABORTING,
+        E.HANDED_OUT,
+        P.ABORTING,
+        path=path(3, Holder.OLD, new_versions=(2,)),
+        served=ALIVE,
+    ),
     example(ABORTING, E.NEW_RETURNED, P.QUARANTINED, path=path(4, Holder.NEW)),
     example(ABORTING, E.RESTORED, P.DRAINING_BACK, path=path(5, Holder.OLD, new_versions=(4,))),
     example(ABORTING, E.HELD, P.ABORTING, path=OLD_3, served=ALIVE, guard=guard(3, hold="ann")),

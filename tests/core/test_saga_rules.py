@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -95,6 +96,8 @@ def resolved(answer: str | None, version: int, r: Record | None = None, **saw: A
 
 NEW_2, OLD_3 = path(2, Holder.NEW), path(3, Holder.OLD)
 OTHER_3, GONE_3 = path(3, Holder.OTHER), path(3, Holder.GONE)
+MADE = T0 + timedelta(hours=1)
+AGAIN_2 = path(2, Holder.NEW, recreated=True, created_at=MADE)
 
 
 def test_an_answer_is_for_this_question_only() -> None:
@@ -136,10 +139,11 @@ REFUSALS: list[tuple[str | None, int, dict[str, Any], str]] = [
     ("adopt", 3, {"path": GONE_3}, "nothing can be adopted"),
     ("adopt", 2, {"path": NEW_2, "new": DEAD}, "the new key is not alive"),
     ("adopt", 3, {"path": OTHER_3, "new": ALIVE, "served": ALIVE}, "not dead; take it out"),
-    ("abort", 3, {"path": GONE_3}, "serves no key of this rotation"),
+    ("abort", 3, {"path": GONE_3}, "serves no key; put a living key"),
     ("abort", 2, {"path": NEW_2, "old": DEAD}, "the old key is not alive"),
     ("abort", 3, {"path": OLD_3, "served": DEAD}, "the key on the path is not alive"),
-    ("retry", 2, {"path": replace(NEW_2, recreated=True)}, "no phase to go back to"),
+    ("retry", 2, {"path": AGAIN_2}, "made again; answer adopt or abort"),
+    ("adopt", 3, {"path": replace(GONE_3, recreated=True)}, "nothing can be adopted"),
 ]
 
 
@@ -147,17 +151,24 @@ REFUSALS: list[tuple[str | None, int, dict[str, Any], str]] = [
 def test_an_unsafe_answer_is_refused_with_its_reason(
     answer: str | None, version: int, saw: dict[str, Any], words: str
 ) -> None:
-    """An answer that is not safe now changes nothing and says why."""
-    waits = resolved(answer, version, **saw)
-    assert isinstance(waits, Stay)
-    assert (waits.event, waits.on) == (E.ANSWER_REFUSED, "person")
-    assert words in waits.sentence
+    """An answer that is not safe now is used up, changes nothing else, and says why."""
+    after = resolved(answer, version, **saw)
+    assert isinstance(after, Write)
+    assert after.event is E.ANSWER_REFUSED
+    r, before = after.record, at(P.QUARANTINED)
+    assert (r.phase, r.left, r.question) == (P.QUARANTINED, P.DRAINING, before.question)
+    assert words in r.refused
+    assert r.asks == f"{r.refused}. What now?"
+    again = kit.decide(r, ctx=Context(LATER, order=order("resolve", version, answer)))
+    assert isinstance(again, Stay)
+    assert (again.event, again.sentence) == (E.ASKED, r.asks)
 
 
 @pytest.mark.parametrize(
     ("answer", "version", "saw"),
     [
         ("adopt", 2, {"path": NEW_2, "new": UNKNOWN}),
+        ("adopt", 3, {"path": OTHER_3, "new": ALIVE, "served": UNKNOWN}),
         ("abort", 2, {"path": NEW_2, "old": UNKNOWN}),
         ("abort", 3, {"path": OLD_3, "served": UNKNOWN}),
     ],
@@ -190,6 +201,73 @@ def test_only_possible_answers_are_offered() -> None:
     """`adopt` is not offered where there is no new key."""
     assert safe_answers(at(P.QUARANTINED)) == ("adopt", "abort", "retry")
     assert safe_answers(at(P.QUARANTINED, new=None)) == ("abort", "retry")
+
+
+def test_a_retry_without_a_phase_is_refused() -> None:
+    """A record that does not know which phase it left goes back to none."""
+    after = resolved("retry", 2, at(P.QUARANTINED, left=None), path=NEW_2)
+    assert "no phase to go back to" in after.record.refused
+
+
+def test_a_changed_pin_is_put_back_before_an_answer_counts() -> None:
+    """While the configuration points elsewhere the question says so, and answers are refused."""
+    ctx = Context(LATER, pins_problem="the parent changed")
+    asks = kit.decide(at(P.DRAINING), ctx=ctx)
+    assert isinstance(asks, Write)
+    assert "Put that back as it was" in asks.record.question
+    given = replace(ctx, now=LATER + timedelta(hours=1), order=order("resolve", 2, "abort"))
+    after = kit.decide(asks.record, ctx=given, path=NEW_2)
+    assert isinstance(after, Write)
+    assert "the parent changed; put that back" in after.record.refused
+
+
+def test_a_path_that_was_made_again_is_not_offered_a_retry() -> None:
+    """Nothing that the record knows of versions is about the new path, so no phase goes on."""
+    for new, answers in ((kit.NEW, ("adopt", "abort")), (None, ("abort",))):
+        asks = kit.decide(at(P.DRAINING, new=new), path=AGAIN_2)
+        assert isinstance(asks, Write)
+        assert safe_answers(asks.record) == answers
+        assert asks.record.question.endswith(f"rotator resolve secret/desk {'|'.join(answers)}")
+        assert "living key" in asks.record.question
+
+
+ACCEPTED: list[tuple[str, dict[str, Any], Phase]] = [
+    ("adopt", {"path": AGAIN_2, "new": ALIVE}, P.DRAINING),
+    ("adopt", {"path": replace(AGAIN_2, holds=Holder.OLD), "new": ALIVE}, P.VERIFIED),
+    ("abort", {"path": AGAIN_2, "old": ALIVE}, P.ROLLING_BACK),
+    ("abort", {"path": replace(AGAIN_2, holds=Holder.OTHER), "served": ALIVE}, P.DRAINING_BACK),
+]
+
+
+@pytest.mark.parametrize(("answer", "saw", "to"), ACCEPTED)
+def test_an_answer_accepts_a_path_that_was_made_again(
+    answer: str, saw: dict[str, Any], to: Phase
+) -> None:
+    """`adopt` and `abort` pin the path as it is now; versions of the old path are forgotten."""
+    before = at(P.QUARANTINED, permits=(1, 7), retire=(1,), withdraw=(5,))
+    after = resolved(answer, 2, before, **saw)
+    assert isinstance(after, Write)
+    r = after.record
+    assert (r.phase, r.pins.path_created, r.v0) == (to, MADE, 2)
+    assert (r.retire, r.withdraw) == ((), ())
+    assert r.highest_permit == 7
+
+
+def test_an_unseen_key_goes_after_the_path_was_made_again() -> None:
+    """Where no Publish was ever permitted, abort needs no drain."""
+    seen = replace(AGAIN_2, holds=Holder.OLD)
+    after = resolved("abort", 2, at(P.QUARANTINED, permits=()), path=seen, served=ALIVE)
+    assert isinstance(after, Write)
+    assert (after.record.phase, after.record.pins.path_created) == (P.ABORTING, MADE)
+
+
+def test_a_late_rollback_could_land_on_a_path_that_was_made_again() -> None:
+    """After a rollback `adopt` waits until the new path is above every version permitted."""
+    before = at(P.QUARANTINED, permits=(1, 2), rolled_back=True)
+    refused = resolved("adopt", 2, before, path=AGAIN_2, new=ALIVE)
+    assert "answer abort" in refused.record.refused
+    above = replace(AGAIN_2, version=3)
+    assert resolved("adopt", 3, before, path=above, new=ALIVE).record.phase is P.DRAINING
 
 
 # --- whole runs -----------------------------------------------------------------------

@@ -325,6 +325,8 @@ async def judge_the_end(play: Play, *, creates: int) -> None:
     assert nothing_secret_rests(world, play.secrets)
     if record["phase"] == "DONE":
         judge_done(world, record)
+    else:
+        judge_aborted(world, record)
 
 
 async def judge_keys(rig: Rig) -> None:
@@ -356,6 +358,15 @@ async def records_of(rig: Rig) -> dict[RotationId, Record]:
             found[rotation] = closed
     journaled = (await rig.tools.journal.read(PATH)).record
     return found if journaled is None else {journaled.rotation: journaled, **found}
+
+
+def judge_aborted(world: World, record: dict[str, Any]) -> None:
+    """Check that no older version hands out the new key once it is dead."""
+    new = (record["new"] or {}).get("key_id")
+    for version in world.metadata(PATH).versions[:-1]:
+        if new is not None and version.readable(world.clock.now()) and not world.alive(new):
+            held = world.content(PATH, version.number)["api_key"]
+            assert held != new, f"version {version.number} hands out the dead new key"
 
 
 def judge_done(world: World, record: dict[str, Any]) -> None:

@@ -159,6 +159,7 @@ class World:
     consumer: str = HOME
     share: float | None = None
     rotations: int = 0
+    credential: Credential | None = None
     excused: set[str] = field(default_factory=set)
 
     @classmethod
@@ -311,13 +312,15 @@ class World:
             watch=Watch(documents, self.clock),
             exchanges=houses,
             marks=marks,
-            incident=lambda _exchange: None,
+            standstill=lambda: None,
             skew=lambda: None,
             audit_head=lambda: "",
             remember=lambda _secrets: None,
         )
         taken = await hub.take()
-        credential = next(e.credential for e in taken.result.entries if e.credential.path == PATH)
+        here = (e.credential for e in taken.result.entries if e.credential.path == PATH)
+        credential = self.credential = next(here, self.credential)
+        assert credential is not None
         opener = Opener(tools, Preflight(kv, documents), rejudge or nothing_blocks, self._entropy)
         return Rig(self, tools, Effects.over(tools), opener, Heard(), credential)
 

@@ -183,6 +183,57 @@ def test_path_made_again_or_removed(world: World, phase: str, deed: Deed) -> Non
     assert (ledger.creates, ledger.deletes) == (creates, counts[0][1])
 
 
+@pytest.mark.parametrize("phase", PHASES[1:5] + BACK)
+def test_a_path_made_again_ends_by_the_answer_that_is_offered(world: World, phase: str) -> None:
+    """`abort` ends such a rotation as any other: the served key lives, and none is lost."""
+    questions: list[str] = []
+
+    def abort(world: World) -> None:
+        questions.append(world.record()["question"])
+        assert world.record()["answers"] == ["adopt", "abort"]
+        world.order("resolve", answer="abort")
+
+    telling = tell(world, phase, make_again, answers=[abort, abort])
+    assert telling.phase == "ABORTED"
+    assert questions[0].endswith(f"rotator resolve {PATH} adopt|abort")
+    must_end(telling)
+
+
+def test_a_path_made_again_with_the_new_key_can_be_adopted(world: World) -> None:
+    """`adopt` lets the rotation go on over the path that was made again, to its end."""
+    telling = tell(world, "DRAINING", make_again, answers=[answer("adopt")])
+    assert telling.phase == "DONE"
+    must_end(telling)
+
+
+def test_a_living_key_on_a_removed_path_makes_it_answerable(world: World) -> None:
+    """While the path is gone an answer is refused with what to do; then it is obeyed."""
+
+    def put_third(world: World) -> None:
+        assert "put a living key on the path" in world.record()["refused"]
+        world.put(PATH, world.another_key(), 0)
+        world.order("resolve", answer="abort")
+
+    def too_early(world: World) -> None:
+        found = world.record()
+        data = {"command": "resolve", "rotation": found["rotation"], "version": 0}
+        world.put(COMMAND, {**data, "answer": "abort"})
+
+    telling = tell(world, "DRAINING", erase, answers=[too_early, put_third])
+    assert telling.phase == "ABORTED"
+    assert world.key(world.content()["api_key"]).label == "third"
+    asyncio.run(keys_are_accounted_for(world))
+
+
+@pytest.mark.parametrize("deed", [make_again, erase])
+@pytest.mark.parametrize("phase", ["PROVING", "CLOSING"])
+def test_a_path_that_changes_at_the_end_holds_nothing_up(
+    world: World, phase: str, deed: Deed
+) -> None:
+    """A rotation whose deletion is done ends, whatever becomes of the path."""
+    assert tell(world, phase, deed).phase == "DONE"
+
+
 def test_path_made_again_is_given_up_by_a_person(world: World) -> None:
     """A rotation whose path was made again ends by destroying its record, without a secret left."""
     telling = tell(world, "DRAINING", make_again)
@@ -207,7 +258,7 @@ def test_record_destroyed(world: World, phase: str) -> None:
     """A destroyed record is given up by a person, or its driver goes on; no secret is left."""
     telling = tell(world, phase, destroy_record, on_lost=retry_record)
     assert telling.phase in ("DONE", "ABORTED")
-    assert telling.phase == "DONE" or world.record()["buried"] is True or phase in BACK
+    assert telling.phase == "DONE" or world.record().get("buried") is True or phase in BACK
     assert nothing_secret_rests(world, telling.play.secrets)
     served = world.content()
     assert world.signs_in(served) or served["api_key"] in world.excused

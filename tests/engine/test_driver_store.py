@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from rotator.core.findings import Code
 from rotator.core.outcome import Happened, StoreConflict, StoreError
+from rotator.core.saga.words import Event, Stay
 from tests.engine.rig import PARENT, PATH, RECORD, World
 from tests.engine.steps import opened
 from tests.stores.kit import Watched
@@ -94,7 +96,8 @@ def test_a_staged_write_that_cannot_be_read_back_is_tried_again(world: World) ->
 
 
 def test_without_the_parent_nothing_is_created(world: World) -> None:
-    """While the parent's key is not in the store each attempt ends unsent, and none is counted."""
+    """While the parent's key is not in the store nothing is tried, and a person is told why."""
+    waits: list[Stay] = []
 
     async def run() -> None:
         await opened(await world.process())
@@ -104,15 +107,20 @@ def test_without_the_parent_nothing_is_created(world: World) -> None:
         await rig.tools.watch.read()
 
         async def come_back() -> None:
-            if world.record().get("attempt") == 5 and world.peek(PARENT) is None:
+            waits.extend(w for w in rig.heard.waits if w.event is Event.NO_PARENT)
+            if len(waits) > 50 and world.peek(PARENT) is None:
+                assert world.record()["attempt"] == 1
                 assert not world.made()
                 world.put(PARENT, content, 0)
                 await rig.tools.hub.take()
 
         world.clock.tick = come_back
         await rig.driver().run()
+        assert (waits[0].on, waits[0].alert) == ("person", Code.PARENT_MISSING)
+        assert PARENT in waits[0].sentence
+        assert waits[0].sentence.endswith(f"rotator explain {PATH}")
         assert world.phase == "DONE"
-        assert world.record()["counted"] <= 2
+        assert (world.record()["attempt"], world.record()["counted"]) == (2, 2)
         assert len(world.made()) == 1
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rotator.core.findings import Code
 from rotator.core.liveness import Liveness
 from rotator.core.names import StorePath
 from rotator.core.outcome import Happened, StoreConflict, StoreDenied, StoreError
@@ -29,6 +30,7 @@ from rotator.core.saga.words import (
     RetireVersions,
     Sight,
     Stale,
+    Standstill,
     Stay,
     Unretire,
     Which,
@@ -46,6 +48,7 @@ NOT_APPLIED = StoreError("busy", happened=Happened.NOT_APPLIED)
 UNKNOWN = StoreError("no answer", happened=Happened.UNKNOWN)
 REFUSED = StoreError("denied", happened=Happened.REFUSED)
 CONFLICT = StoreConflict("first")
+DIED = Standstill("many keys died", Code.MASS_INVALIDATION)
 
 
 def failing(front: Watched, name: str, error: StoreError | None) -> None:
@@ -60,7 +63,9 @@ def test_the_path_is_told_as_it_is(world: World) -> None:
         rig, record, front = await draining(world)
         perform = rig.effects.perform
         seen = await perform(record, 4, ReadPath())
-        assert seen == PathSeen(2, Holder.NEW, old_versions=(1,), new_versions=(2,))
+        made = world.metadata(PATH).created_at
+        versions: dict[str, Any] = {"old_versions": (1,), "new_versions": (2,)}
+        assert seen == PathSeen(2, Holder.NEW, created_at=made, **versions)
         front.asked.clear()
         assert await perform(record, 4, ReadPath()) == seen
         assert front.reads() == []
@@ -77,7 +82,10 @@ def test_the_path_is_told_as_it_is(world: World) -> None:
         assert await perform(record, 4, ReadPath()) == PathSeen(0, Holder.GONE, recreated=True)
         world.clock.pass_(1)
         world.put(PATH, content, 0)
-        assert await perform(record, 4, ReadPath()) == PathSeen(1, Holder.OTHER, recreated=True)
+        again = await perform(record, 4, ReadPath())
+        assert isinstance(again, PathSeen)
+        assert (again.version, again.holds, again.recreated) == (1, Holder.NEW, True)
+        assert again.created_at == world.metadata(PATH).created_at != made
 
     run(scenario())
 
@@ -153,12 +161,12 @@ def test_the_guard_sees_path_record_holds_and_incidents(world: World) -> None:
         version = (await rig.tools.journal.read(PATH)).version
         guard = await rig.effects.path.guard(record, version)
         assert (guard.path_version, guard.recreated, guard.record_unchanged) == (2, False, True)
-        assert (guard.hold, guard.incident) == (None, None)
+        assert (guard.hold, guard.standstill) == (None, None)
         world.hold()
-        rig.tools = replace(rig.tools, incident=lambda _exchange: "many keys died")
+        rig.tools = replace(rig.tools, standstill=lambda: DIED)
         effects = Effects.over(rig.tools)
         guard = await effects.path.guard(record, version + 1)
-        assert (guard.hold, guard.incident) == ("all: careful", "many keys died")
+        assert (guard.hold, guard.standstill) == ("all: careful", DIED)
         assert guard.record_unchanged is False
         failing(front, "walk", NOT_APPLIED)
         with pytest.raises(StoreError):

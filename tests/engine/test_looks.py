@@ -166,7 +166,10 @@ def test_many_keys_that_die_at_once_are_one_incident(tmp_path: Path) -> None:
         estate.clock.later(hours=1)
         snapshot = await estate.run()
         assert snapshot.incidents == ()
-        assert "bybit" in (estate.runner.standstill() or "")
+        still = estate.runner.standstill()
+        assert still is not None
+        assert "bybit" in still.sentence
+        assert still.alert is Code.MASS_INVALIDATION
         assert {p.blocked_by for p in snapshot.plan} == {("MassInvalidation",)}
         estate.clock.later(minutes=5)
         snapshot = await estate.run()

@@ -184,10 +184,25 @@ def test_a_question_is_told_and_counted_once(heard: Heard) -> None:
     async def scenario() -> None:
         asked = at(Phase.QUARANTINED, why="both are dead")
         await heard.telling.wrote(at(Phase.DRAINING), asked, Event.BOTH_DEAD)
-        await heard.telling.wrote(asked, asked, Event.SETTLING)
         [line] = heard.lines("rotation_quarantined")
         assert (line["level"], line["question"]) == ("error", "What now?")
         assert heard.sample("rotator_rotations_total", result="quarantined") == 1
+
+    run(scenario())
+
+
+def test_a_refused_answer_is_told_and_audited(heard: Heard) -> None:
+    """An answer that was not obeyed is a line and an audit step of its own, and no new question."""
+
+    async def scenario() -> None:
+        asked = at(Phase.QUARANTINED, why="both are dead")
+        refused = replace(asked, refused="the answer `abort` was refused: the old key is not alive")
+        await heard.telling.wrote(asked, refused, Event.ANSWER_REFUSED)
+        [line] = heard.lines("answer_refused")
+        assert line["question"] == f"{refused.refused}. What now?"
+        assert not heard.lines("rotation_quarantined")
+        assert heard.sample("rotator_rotations_total", result="quarantined") == 0
+        assert heard.audit()[-1]["detail"]["refused"] == refused.refused
 
     run(scenario())
 

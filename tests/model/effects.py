@@ -51,6 +51,7 @@ from .world import (
     attempt_of,
     key_of,
     lives,
+    made_at,
     record,
     seen,
     served,
@@ -111,6 +112,8 @@ def _read_path(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple
     return s, PathSeen(
         version=len(s.path),
         holds=holds,
+        recreated=made_at(s) != r.pins.path_created,
+        created_at=made_at(s),
         old_versions=tuple(
             n for n, v in numbered if v.holds == old and not v.deleted and n < len(s.path)
         ),
@@ -134,7 +137,7 @@ def _guard(s: State, d: Driver, r: Record, e: Effect, rules: Rules) -> tuple[Sta
     return s, GuardSeen(
         at=M0,
         path_version=len(s.path),
-        recreated=False,
+        recreated=made_at(s) != r.pins.path_created,
         record_unchanged=same or rules.guard_blind_to_record,
         hold="somebody" if s.hold else None,
     )

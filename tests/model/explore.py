@@ -9,15 +9,21 @@ from dataclasses import dataclass, field
 from sys import intern
 
 from rotator.core.record import Phase, Record, Revoke
-from rotator.core.saga.words import Event
+from rotator.core.saga import observe
+from rotator.core.saga.resolve import safe_answers
+from rotator.core.saga.words import Do, Event, Order, Write
 
-from .effects import Violation, strays
+from .effects import Violation, perform, strays
 from .machine import Machine
 from .moves import moves, normal, waiting
 from .world import (
     ALIVE,
     NONE,
+    NOTHING_SEEN,
     REAL,
+    SEEN,
+    T0,
+    Driver,
     Rules,
     Setup,
     State,
@@ -25,6 +31,7 @@ from .world import (
     attempt_of,
     lives,
     record,
+    seen,
     served,
     start,
 )
@@ -121,9 +128,38 @@ def _check_versions(s: State, r: Record) -> None:
     shown = any(not v.deleted for v in versions)
     if r.phase is Phase.DONE and not alive(s, old) and shown:
         raise Violation("a readable older version holds the deleted old key")
+    new = None if r.new is None else str(r.new.key_id)
+    handed = any(v.holds == new and not v.deleted for v in s.path[:-1])
+    if r.phase is Phase.ABORTED and new is not None and not alive(s, new) and handed:
+        raise Violation("a readable older version holds the dead new key")
     back = r.phase is Phase.ABORTED and alive(s, old) and served(s) == old
     if back and hidden and not s.meddled:
         raise Violation("aborted, and versions of the living old key stay deleted")
+
+
+def unanswerable(setup: Setup) -> list[State]:
+    """Return the states whose question offers no way out, although the path's key lives."""
+    m, found = Machine(), []
+    for s in walk(setup).visited:
+        asks = s.document.record != NONE and not s.document.deleted and not s.pending
+        r = record(s.document.record) if asks else None
+        if r is None or r.phase is not Phase.QUARANTINED or not lives(s, served(s)):
+            continue
+        if not any(leads_out(m, s, r, answer) for answer in safe_answers(r)):
+            found.append(s)
+    return found
+
+
+def leads_out(m: Machine, s: State, r: Record, answer: str) -> bool:
+    """Say whether an answer to a question brings its record on."""
+    number = 1 + max(r.obeyed, s.order.number if s.order else 0)
+    order = Order("resolve", r.rotation, len(s.path), answer, number, T0)
+    d = Driver(s.document.version, s.document.record, NOTHING_SEEN, 1, False)
+    s = s._replace(order=order, drivers=(d,))
+    while isinstance(decision := m.decide(s, d), Do):
+        s, said = perform(s, d, r, decision.effect, m.rules)
+        d = d._replace(seen=SEEN.number(observe(seen(d.seen), decision.effect, said)))
+    return isinstance(decision, Write) and decision.record.phase is not Phase.QUARANTINED
 
 
 def unending(setup: Setup) -> list[State]:

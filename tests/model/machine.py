@@ -42,6 +42,7 @@ from .world import (
 )
 
 Key = tuple[int, int, int, bool, Order | None]
+CALM = Context(now=T0)
 ALIVE_AS_ASKED = Sight(Liveness.ALIVE, M0, True)
 
 
@@ -92,6 +93,8 @@ class Machine:
         event = getattr(decision, "event", None)
         if event is not None:
             self.rows.add((r.phase, event))
+        if self.rules.retries_made_again and order is not None and order.answer == "retry":
+            decision = _retried(r, seen(saw), decision, order)
         return self._mutate(r, seen(saw), decision)
 
     def _unbound(self, r: Record, ctx: Context) -> Context:
@@ -111,6 +114,8 @@ class Machine:
         after = decision.record
         if rules.retire_forgets and saw.path and decision.event is Event.DRAINED:
             after = replace(after, retire=saw.path.old_versions)
+        if rules.withdraws_nothing and saw.path and decision.event is Event.HANDED_OUT:
+            return advance(r, replace(saw, path=replace(saw.path, new_versions=())), CALM)
         if rules.no_drain_back and after.phase is Phase.DRAINING_BACK:
             after = replace(after, phase=Phase.ABORTING)
         return decision if after is decision.record else Write(after, decision.event)
@@ -133,3 +138,15 @@ class Machine:
             }.get(r.phase, False)
             return ALIVE_AS_ASKED if skips else None
         return None
+
+
+def _retried(r: Record, saw: Seen, decision: Decision, order: Order) -> Decision:
+    """A mutant goes on with the old path's version numbers on one that was made again."""
+    if saw.path is None or not saw.path.recreated or saw.path.created_at is None:
+        return decision
+    if not isinstance(decision, Write) or decision.event is not Event.ANSWER_REFUSED:
+        return decision
+    pins = replace(r.pins, path_created=saw.path.created_at)
+    left = r.left or r.phase
+    after = replace(r, phase=left, left=None, question="", pins=pins, obeyed=order.number)
+    return Write(after, Event.RETRIED)

@@ -100,6 +100,8 @@ def moves(m: Machine, s: State, setup: Setup) -> Iterator[Move]:
         yield f"late {late[0]} {late[1]}", land(s._replace(pending=rest), *late, m.rules)
     if (s.events or s.operator) and not _on_the_wire(m, s):
         yield from _outside_moves(m, s)
+        if setup.makes_again and s.operator and s.document.version:
+            yield from _made_again(s)
     yield from _tidy_moves(m, s)
 
 
@@ -410,6 +412,20 @@ def _pastes(s: State) -> Iterator[Move]:
             yield f"operator pastes {name}", paste(s, name)
     if not s.document.deleted:
         yield "operator deletes the record", s._replace(document=s.document._replace(deleted=True))
+
+
+def _made_again(s: State) -> Iterator[Move]:
+    """The path removed with its metadata, and a living key written anew.
+
+    Excused is the moment between a driver's look at the path and what follows:
+    a version number is all that a write to the store can be bound to.
+    """
+    if any(saw.path or saw.guard for saw in (seen(d.seen) for d in s.drivers)):
+        return
+    acting = s._replace(operator=s.operator - 1, meddled=True, made=s.made + 1, path=())
+    by_hand = {name for name in (OLD, *(v.holds for v in s.path)) if alive(s, name)}
+    for name in sorted({THIRD} | by_hand):
+        yield f"operator makes the path again with {name}", paste(acting, name)
 
 
 def _orders(s: State) -> Iterator[Move]:

@@ -55,6 +55,12 @@ MUTANTS = (
     Mutant("live-key rule skipped in tidy", Rules(skip_probe_in_tidy=True), THREE_FAULTS),
     Mutant("guard before retire skipped", Rules(skip_guard_before_retire=True), ONE_ACT),
     Mutant("guard before abort skipped", Rules(skip_guard_before_abort=True), FAULT_AND_ACT),
+    Mutant("an abort that leaves the dead key readable", Rules(withdraws_nothing=True), ALONE),
+    Mutant(
+        "a retry on a path that was made again",
+        Rules(retries_made_again=True),
+        Setup(drivers=1, events=0, operator=3, makes_again=True),
+    ),
     Mutant("no clock in the guard", Rules(no_clock_in_guard=True), FAULT_AND_ACT),
     Mutant(
         "ROLLING_BACK that gives up on a conflict", Rules(rollback_gives_up=True), FAULT_AND_ACT

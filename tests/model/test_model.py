@@ -9,7 +9,7 @@ import pytest
 
 from rotator.core.record import Revoke
 
-from .explore import Walked, unending, walk
+from .explore import Walked, unanswerable, unending, walk
 from .mutants import MUTANTS, Mutant
 from .world import Rules, Setup
 
@@ -27,6 +27,8 @@ SETUPS = [
     Setup(drivers=1, events=3, rotations=2),
     Setup(drivers=1, events=1, operator=1, rotations=2),
     Setup(drivers=2, events=1, rotations=2),
+    Setup(drivers=1, events=0, operator=3, makes_again=True),
+    Setup(drivers=1, events=1, operator=2, makes_again=True),
 ]
 
 
@@ -75,3 +77,15 @@ def test_every_run_comes_to_rest(setup: Setup, tell: Tell) -> None:
     stuck = unending(setup)
     tell(f"{len(stuck):>9} states without an end  {setup}")
     assert not stuck
+
+
+ASKING = [
+    Setup(drivers=1, events=1, operator=1),
+    Setup(drivers=1, events=1, operator=2, makes_again=True),
+]
+
+
+@pytest.mark.parametrize("setup", ASKING, ids=str)
+def test_every_question_offers_an_answer_that_works(setup: Setup) -> None:
+    """While the path serves a living key, an answer that the question names leads on."""
+    assert not unanswerable(setup)

@@ -106,7 +106,8 @@ class State(NamedTuple):
 
     `held` are the keys that some consumer may still use; `history` is the closed
     record of the rotation before this one; `meddled` says that a person has put a
-    key on the path, or taken the record away.
+    key on the path, or taken the record away; `made` counts how often the path was
+    removed and made again.
     """
 
     keys: Keys
@@ -125,6 +126,7 @@ class State(NamedTuple):
     tidy: Tidy | None
     meddled: bool
     history: int
+    made: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,13 @@ class Setup:
     revoke: Revoke = Revoke.DRAIN
     lists_keys: bool = True
     rotations: int = 1
+    makes_again: bool = False
 
     def __str__(self) -> str:
         said = f"{self.drivers} driver(s), {self.events} event(s), {self.operator} operator act(s)"
         more = "" if self.revoke is Revoke.DRAIN else f", revoke {self.revoke}"
         more += "" if self.lists_keys else ", an exchange that cannot list"
+        more += ", paths made again" if self.makes_again else ""
         return said + more + ("" if self.rotations == 1 else ", two rotations in a row")
 
 
@@ -217,6 +221,8 @@ class Rules:
     retire_forgets: bool = False
     skip_probe_before_abort: bool = False
     skip_guard_before_abort: bool = False
+    withdraws_nothing: bool = False
+    retries_made_again: bool = False
 
 
 REAL = Rules()
@@ -259,6 +265,7 @@ def canonical(record: Record, age: int) -> Record:
         deleted_at=back(record.deleted_at),
         question="?" if record.question else "",
         why="",
+        refused="",
         looks="",
         proof="",
     )
@@ -284,6 +291,11 @@ def served(s: State) -> str | None:
     """The key that the path's current version holds; None if it is deleted."""
     top = s.path[-1]
     return None if top.deleted else top.holds
+
+
+def made_at(s: State) -> datetime:
+    """The creation time of the path that is there now."""
+    return T0 + timedelta(milliseconds=s.made)
 
 
 def key_of(rotation: str, attempt: int) -> str:

@@ -105,11 +105,11 @@ def _write(
     record: Record, event: Event, to: Phase, changes: dict[str, Any], now: datetime
 ) -> Decision:
     why = str(changes.get("why", record.why))
-    if to is Phase.QUARANTINED:
-        changes["left"] = record.phase
-        changes["question"] = resolve.question_of(event, why, record)
-    elif record.phase is Phase.QUARANTINED:
-        changes |= {"question": "", "left": None}
+    asks = record.phase is Phase.QUARANTINED
+    if to is Phase.QUARANTINED and not (asks and event is Event.ANSWER_REFUSED):
+        changes |= {"left": record.phase, "refused": ""} | resolve.asked(event, why, record)
+    elif asks and to is not Phase.QUARANTINED:
+        changes |= {"left": None, "refused": "", "question": "", "answers": ()}
     if to is not record.phase:
         changes["phase_since"] = now
     step = Step(now, to, event.value)

@@ -28,6 +28,7 @@ from rotator.core.saga.words import (
     DeleteKey,
     DeleteOlder,
     Do,
+    Done,
     Event,
     FencePath,
     Guard,
@@ -37,6 +38,7 @@ from rotator.core.saga.words import (
     PathSeen,
     Publish,
     ReadPath,
+    RetireVersions,
     Seen,
     Sight,
     Which,
@@ -155,6 +157,9 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
     moved = _abort_path(r, s.path, c)
     if moved is not None:
         return moved
+    hiding = _withdraw(r, s, s.path, c)
+    if hiding is not None:
+        return hiding
     if s.served is None:
         return Do(Inspect(Which.SERVED))
     if s.served.liveness is Liveness.DEAD:
@@ -163,10 +168,10 @@ def aborting(r: Record, s: Seen, c: Context) -> StepResult:
         return _unsure(s.served, c)
     if s.path.version <= r.highest_permit:
         return _fence_path(s, s.path.version)
-    if s.guard is None:
-        return Do(Guard())
-    stop = stale_guard(s.guard, s.path.version) or blocked(s.guard, c)
-    return stop if stop is not None else _delete_new(r, s, c)
+    readable = _readable(s.path)
+    if readable - set(r.withdraw):
+        return happens(Event.HANDED_OUT, withdraw=tuple(sorted(readable | set(r.withdraw))))
+    return _delete_new(r, s, s.path, c)
 
 
 def _abort_path(r: Record, path: PathSeen, c: Context) -> StepResult | None:
@@ -195,10 +200,32 @@ def _fence_path(s: Seen, version: int) -> StepResult:
             assert_never(s.fenced)
 
 
-def _delete_new(r: Record, s: Seen, c: Context) -> StepResult:
-    assert s.guard is not None
+def _withdraw(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult | None:
+    """Hide the recorded versions that hold the key which goes: no rollback hands it out dead."""
+    if not _readable(path) & set(r.withdraw) or isinstance(s.retired, Done):
+        return None
+    if s.retired is not None:
+        return Again("versions with the new key were not surely withdrawn")
+    if s.guard is None:
+        return Do(Guard())
+    stop = stale_guard(s.guard, path.version) or blocked(s.guard, c)
+    return stop if stop is not None else Do(RetireVersions(r.withdraw, s.guard.at))
+
+
+def _readable(path: PathSeen) -> set[int]:
+    """Return the older versions that still hand out the new key."""
+    return {n for n in path.new_versions if n < path.version}
+
+
+def _delete_new(r: Record, s: Seen, path: PathSeen, c: Context) -> StepResult:
+    guard = s.guard if s.retired is None else s.guard_again
+    if guard is None:
+        return Do(Guard(again=s.retired is not None))
+    stop = stale_guard(guard, path.version) or blocked(guard, c)
+    if stop is not None:
+        return stop
     assert s.served is not None
-    signed_at = earlier(s.served.at, s.guard.at)
+    signed_at = earlier(s.served.at, guard.at)
     if r.new is not None:
         if s.deleted is None:
             return Do(DeleteKey(Which.NEW, signed_at))

@@ -16,11 +16,14 @@ from rotator.core.outcome import Failure, Happened
 from rotator.core.record import Record, Revoke
 from rotator.core.saga.step import (
     ACTIVATION_GRACE,
+    BACK_OFF,
     CONSUMERS,
     LOOK_AGAIN,
     MAX_ATTEMPTS,
     PATIENCE,
+    PERSON,
     SETTLE,
+    TIME,
     Context,
     StepResult,
     happens,
@@ -77,7 +80,7 @@ def _tidy_then_create(r: Record, s: Seen) -> StepResult:
     if r.attempt > 1 and s.tidied is None:
         if s.path is None:
             return Do(ReadPath())
-        if s.path.holds is not Holder.GONE:
+        if s.path.holds is not Holder.GONE and not s.path.recreated:
             if s.served is None:
                 return Do(Inspect(Which.SERVED))
             if s.served.liveness is Liveness.ALIVE:
@@ -88,6 +91,10 @@ def _tidy_then_create(r: Record, s: Seen) -> StepResult:
 def _fence(r: Record, c: Context, *, counts: bool, failure: Failure | None = None) -> StepResult:
     if c.hold is not None:
         return held(c, c.hold)
+    if c.no_parent is not None:
+        on = TIME if c.no_parent.alert is None else PERSON
+        until_then, alert = c.now + BACK_OFF, c.no_parent.alert
+        return Stay(Event.NO_PARENT, until_then, on, c.no_parent.sentence, alert, keep=True)
     wait = r.written_at + SETTLE * min(r.attempt, PATIENCE)
     if failure is not None and failure.retry_after is not None:
         wait = max(wait, r.written_at + failure.retry_after)

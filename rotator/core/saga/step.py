@@ -9,7 +9,7 @@ from typing import Any
 
 from rotator.core.findings import Code
 from rotator.core.record import Record
-from rotator.core.saga.words import Again, Do, Event, GuardSeen, Order, Stay
+from rotator.core.saga.words import Again, Do, Event, GuardSeen, Order, Standstill, Stay
 
 SETTLE = timedelta(seconds=10)
 """From a record to the moment when no request sent under it can take effect any more."""
@@ -37,16 +37,17 @@ class Context:
 
     `clock_ok` is False while our clock and the `Date` of store or exchange differ
     by more than 30 s: then no waiting time counts as over (rule 7).  `pins_problem`
-    says which pin the present configuration contradicts.  `acks` are the consumers
+    says which pin the present configuration contradicts, `no_parent` why no key
+    can be created now.  `acks` are the consumers
     that have proved to use the new key.
     """
 
     now: datetime
     clock_ok: bool = True
     hold: str | None = None
-    incident: str | None = None
     order: Order | None = None
     pins_problem: str | None = None
+    no_parent: Standstill | None = None
     acks: frozenset[str] = frozenset()
 
     def elapsed(self, at: datetime) -> bool:
@@ -119,10 +120,13 @@ def stale_guard(guard: GuardSeen, path_version: int) -> StepResult | None:
 
 
 def blocked(guard: GuardSeen, ctx: Context) -> Stay | None:
-    """Return the wait that a hold or an open incident demands."""
+    """Return the wait that a hold, or a standstill of everything, demands."""
     if guard.hold is not None:
         return held(ctx, guard.hold)
-    if guard.incident is not None:
-        sentence = f"nothing is deleted during an incident: {guard.incident}"
-        return Stay(Event.HELD, ctx.now + LOOK_AGAIN, PERSON, sentence, Code.MASS_INVALIDATION)
+    if guard.standstill is not None:
+        alert = guard.standstill.alert
+        sentence = f"nothing is deleted now: {guard.standstill.sentence}"
+        return Stay(
+            Event.HELD, ctx.now + LOOK_AGAIN, TIME if alert is None else PERSON, sentence, alert
+        )
     return None

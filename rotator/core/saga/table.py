@@ -36,6 +36,7 @@ ROWS: dict[Phase, dict[Event, Phase]] = {
         _E.REFUSED_FOR_GOOD: _P.ABORTING,
         _E.SETTLING: _P.CREATING,
         _E.HELD: _P.CREATING,
+        _E.NO_PARENT: _P.CREATING,
         _E.NOT_CREATED: _P.CREATING,
         _E.TOO_MANY: _P.QUARANTINED,
         _E.CANNOT_LIST: _P.QUARANTINED,
@@ -106,6 +107,7 @@ ROWS: dict[Phase, dict[Event, Phase]] = {
     _P.ABORTING: {
         _E.TIDIED: _P.CLOSING,
         _E.MOVED: _P.ABORTING,
+        _E.HANDED_OUT: _P.ABORTING,
         _E.NEW_RETURNED: _P.QUARANTINED,
         _E.RESTORED: _P.DRAINING_BACK,
         _E.HELD: _P.ABORTING,

@@ -45,6 +45,7 @@ class Event(StrEnum):
 
     CREATED = "created"
     REFUSED_FOR_GOOD = "refused for good"
+    NO_PARENT = "no key to create with"
     NOT_CREATED = "not applied, or unknown, or woken knowing nothing"
     TOO_MANY = "too many attempts"
     CANNOT_LIST = "unknown, and the exchange cannot list"
@@ -76,6 +77,7 @@ class Event(StrEnum):
     DELETE_REFUSED = "the exchange refuses the deletion"
     STILL_ANSWERS = "the old key still answers"
     PROVED = "the old key is proved dead"
+    HANDED_OUT = "older versions still hold the key that goes"
     TIDIED = "the new keys are gone"
     FINISHED = "nothing is left to do"
     ASKED = "waits for an answer"
@@ -257,6 +259,7 @@ class Sight:
 class PathSeen:
     """The path as read.
 
+    `created_at` is the path's own time, which `recreated` says is not the pinned one.
     `old_versions` are the readable versions below the current one that hold the
     old key, `new_versions` all that hold the new one, `unread` those whose
     holder cannot be told (deleted).
@@ -265,6 +268,7 @@ class PathSeen:
     version: int
     holds: Holder
     recreated: bool = False
+    created_at: datetime | None = None
     old_versions: tuple[int, ...] = ()
     new_versions: tuple[int, ...] = ()
     unread: tuple[int, ...] = ()
@@ -280,6 +284,14 @@ class PathSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Standstill:
+    """Why nothing may be deleted anywhere now, and what it is told as; None = it ends by itself."""
+
+    sentence: str
+    alert: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuardSeen:
     """What the guard saw; `at` is the clock reading taken before it looked."""
 
@@ -288,7 +300,7 @@ class GuardSeen:
     recreated: bool
     record_unchanged: bool
     hold: str | None = None
-    incident: str | None = None
+    standstill: Standstill | None = None
 
 
 @dataclass(frozen=True, slots=True)
