@@ -30,7 +30,7 @@ from rotator.core.names import (
 )
 from rotator.core.policy import Policy
 from rotator.core.record import Phase, Pins, Record, Step, Terms, Trigger
-from rotator.core.schedule import Limits, Paths
+from rotator.core.schedule import Limits, Paths, Planned
 from rotator.engine.contexts import Settings
 from rotator.engine.facts_memory import FactsMemory
 from rotator.engine.houses import Houses
@@ -338,3 +338,21 @@ def play(tmp_path: Path, scenario: Play, **settings: Any) -> None:
             await kv.close()
 
     asyncio.run(run())
+
+
+OLD = timedelta(days=200)
+
+
+def planned(snapshot: Snapshot, number: int = 0) -> Planned:
+    """Return the plan of a desk."""
+    found = snapshot.by_name[name(number)].planned
+    assert found is not None
+    return found
+
+
+async def ask(estate: Estate, version: int, number: int = 0) -> int:
+    """Ask for a rotation, as `rotator rotate` does."""
+    place = estate.documents.command(name(number))
+    before = await estate.documents.read(place)
+    said = {"command": "rotate", "version": version}
+    return await estate.kv.write(place, said, before.version)
