@@ -74,7 +74,7 @@ PAGES = (
         "5m",
         (Code.WITHDRAW_ENABLED,),
         "A key that may withdraw funds is in use.",
-        "may withdraw funds, which their policy forbids.",
+        "may withdraw funds, and their policy does not name that.",
     ),
     _found(
         "RotatorForeignKey",

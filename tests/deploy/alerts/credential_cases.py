@@ -64,7 +64,7 @@ def aggregated(alert: str, code: str, what: str, severity: str = "critical", hol
     )
 
 
-WITHDRAW = "may withdraw funds, which their policy forbids."
+WITHDRAW = "may withdraw funds, and their policy does not name that."
 FOREIGN = (
     "manage accounts with keys that stand in no secret and in no record. Somebody made them"
     " elsewhere."
