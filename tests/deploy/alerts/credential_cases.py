@@ -57,9 +57,9 @@ def aggregated(alert: str, code: str, what: str, severity: str = "critical", hol
     """Without series per credential the same alert fires per exchange."""
     return Case(
         alert,
-        {findings(code, severity): held((0, 10), (4, hold + 10), (0, 10))},
+        {findings(code, severity): held((0, 10), (1, hold + 10), (0, 10))},
         quiet=9 + hold,
-        fires={10 + hold: (lost_owner(4, code, what),)},
+        fires={10 + hold: (lost_owner(1, code, what),)},
         resolved=20 + hold,
     )
 
@@ -233,14 +233,14 @@ TIMED = (
     Case(
         "RotatorUnknownTooLong",
         {
-            series("unknown", exchange="bybit", what="age"): held((2, 150), (0, 20)),
+            series("unknown", exchange="bybit", what="age"): held((1, 150), (0, 20)),
             series("unknown", exchange="bybit", what="expiry"): held((2, 100), (0, 70)),
         },
         quiet=1430,
         fires={
             1440: (
                 Fired(
-                    "Of 2 credential(s) at bybit the age has been unknown for a day, although the"
+                    "Of 1 credential(s) at bybit the age has been unknown for a day, although the"
                     " exchange tells it.",
                     {"exchange": "bybit", "what": "age"},
                 ),
@@ -275,12 +275,12 @@ TIMED = (
     ),
     Case(
         "RotatorStrays",
-        {series("strays", exchange="bybit"): held((0, 10), (2, 130), (0, 10))},
+        {series("strays", exchange="bybit"): held((0, 10), (1, 130), (0, 10))},
         quiet=129,
         fires={
             130: (
                 Fired(
-                    "2 key(s) at bybit are useless leftovers of rotations, and the tidy has not"
+                    "1 key(s) at bybit are useless leftovers of rotations, and the tidy has not"
                     " removed them for two hours.",
                     {"exchange": "bybit"},
                 ),

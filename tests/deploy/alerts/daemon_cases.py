@@ -116,7 +116,7 @@ CASES = (
                 ),
             )
         },
-        resolved=36,
+        resolved=35,
     ),
     Case(
         "RotatorInventoryIncomplete",
@@ -124,9 +124,9 @@ CASES = (
             series("passes_total", result="complete"): "0+1x20 20x80 21+1x20",
             series("passes_total", result="incomplete"): "0x20 0+1x80 80x20",
         },
-        quiet=60,
+        quiet=79,
         fires={
-            85: (
+            80: (
                 Fired(
                     "Every pass of the last half hour left out a folder or secret that could not"
                     " be read. Keys there are not watched, and no old key is deleted anywhere"
@@ -134,7 +134,7 @@ CASES = (
                 ),
             )
         },
-        resolved=104,
+        resolved=102,
     ),
     Case(
         "RotatorConfigReloadFailed",

@@ -22,6 +22,11 @@ def at_bybit(text: str) -> Fired:
     return Fired(text, {"exchange": "bybit"})
 
 
+SLOW_DOWN = (
+    "bybit refused about {} calls in an hour because the rate limit is used up. Rotator and the"
+    " bots of the same address share it."
+)
+
 CASES = (
     # A former leader remembers that the exchange once answered it.
     Case(
@@ -71,11 +76,14 @@ CASES = (
             requests("ok", "binance"): "0+99x600",
             requests("maintenance", "binance"): "0+1x600",
         },
-        quiet=80,
+        quiet=103,
         fires={
-            130: (at_bybit("20% of the calls to bybit failed in the last hour, and it goes on."),)
+            104: (
+                at_bybit("15.19% of the calls to bybit failed in the last hour, and it goes on."),
+            ),
+            130: (at_bybit("20% of the calls to bybit failed in the last hour, and it goes on."),),
         },
-        resolved=190,
+        resolved=183,
     ),
     Case(
         "RotatorExchangeErrorsSlow",
@@ -85,13 +93,16 @@ CASES = (
             requests("ok", "binance"): "0+99x600",
             requests("other", "binance"): "0+1x600",
         },
-        quiet=14,
+        quiet=15,
         fires={
+            16: (
+                at_bybit("10% of the calls to bybit failed in the last six hours, and it goes on."),
+            ),
             400: (
                 at_bybit("10% of the calls to bybit failed in the last six hours, and it goes on."),
-            )
+            ),
         },
-        resolved=535,
+        resolved=513,
     ),
     Case(
         "RotatorExchangeRateLimited",
@@ -100,16 +111,12 @@ CASES = (
             requests("ok", "binance"): "0+9x200",
             requests("rate_limited", "binance"): "0x100 2x100",
         },
-        quiet=50,
+        quiet=51,
         fires={
-            89: (
-                at_bybit(
-                    "bybit refused about 58 calls in an hour because the rate limit is used up."
-                    " Rotator and the bots of the same address share it."
-                ),
-            )
+            52: (at_bybit(SLOW_DOWN.format(21)),),
+            89: (at_bybit(SLOW_DOWN.format(58)),),
         },
-        resolved=150,
+        resolved=146,
     ),
     # Either clock may be the late one.
     Case(

@@ -101,7 +101,7 @@ CASES = (
                 ),
             )
         },
-        resolved=1600,
+        resolved=1540,
         step=10,
     ),
     # A quarantined rotation waits for a person too, and has its own page.
@@ -109,7 +109,7 @@ CASES = (
         "RotatorWaitsForPerson",
         {
             series("rotations_waiting", exchange="bybit", on="person"): (
-                held((0, 10), (3, 60), (1, 10))
+                held((0, 10), (2, 60), (1, 10))
             ),
             OPEN: held((1, 80)),
         },
@@ -117,7 +117,7 @@ CASES = (
         fires={
             290: (
                 Fired(
-                    "2 rotation(s) at bybit wait for a person, most often to confirm that no"
+                    "1 rotation(s) at bybit wait for a person, most often to confirm that no"
                     " consumer uses the old key any more.",
                     {"exchange": "bybit"},
                 ),

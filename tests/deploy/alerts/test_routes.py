@@ -76,7 +76,7 @@ def test_grafana_knows_the_receivers() -> None:
     points = {p["name"] for p in read(EXAMPLES / "contact-points.yaml")["contactPoints"]}
     (policy,) = read(EXAMPLES / "policies.yaml")["policies"]
     routes = {
-        dict((name, value) for name, _, value in route["object_matchers"])["severity"]: route
+        {name: value for name, _, value in route["object_matchers"]}["severity"]: route
         for route in policy["routes"]
     }
     assert {s: route["receiver"] for s, route in routes.items()} == RECEIVER
