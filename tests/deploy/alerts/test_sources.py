@@ -161,7 +161,14 @@ def test_a_second_parser_reads_the_expressions(alert: Alert) -> None:
 @pytest.mark.real
 def test_promtool_finds_nothing(promtool: Path) -> None:
     """Prometheus' own linter has nothing to say."""
-    command = [promtool, "check", "rules", "--lint=all", "--lint-fatal", PROMETHEUS]
+    command: list[str | Path] = [
+        promtool,
+        "check",
+        "rules",
+        "--lint=all",
+        "--lint-fatal",
+        PROMETHEUS,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALERTS)} rules found" in done.stdout
