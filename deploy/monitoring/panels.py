@@ -55,6 +55,7 @@ AUDIT: Final = Panel(DAEMON, "Audit", 7)
 PANELS: Final[dict[str, Panel]] = {
     "RotatorDown": UP,
     "RotatorPassStalled": PASSES,
+    "RotatorNothingInspected": LAST_INSPECTED,
     "RotatorNoLeader": LEADER,
     "RotatorAuditFailing": AUDIT,
     "RotatorSeveralLeaders": LEADER,

@@ -6,6 +6,7 @@ from deploy.monitoring.alerts.promql import series
 from deploy.monitoring.alerts.rule import Alert, Group, Severity
 
 PASSED = f"last_over_time({series('rotator_pass_last_success_timestamp_seconds')}[1h])"
+ANSWERED = series("rotator_exchange_requests_total", 'outcome="ok"')
 PASSES = "rotator_passes_total"
 
 DAEMON = Group(
@@ -37,6 +38,17 @@ or
             "Rotator runs but has stopped looking at the keys.",
             "No pass over the keys has succeeded for {{ $value | humanizeDuration }} or longer;"
             " three should have. What the metrics say of the keys is that old.",
+            by=("namespace",),
+        ),
+        # A pass that may read nothing succeeds; that it asks no exchange any more shows it.
+        Alert(
+            "RotatorNothingInspected",
+            Severity.CRITICAL,
+            "5m",
+            f"sum by (namespace) (increase({ANSWERED}[3h])) == 0",
+            "Rotator runs but looks at no key.",
+            "In three hours no exchange has answered Rotator anything, though it did before. What"
+            " the metrics say of the keys is that old.",
             by=("namespace",),
         ),
         Alert(

@@ -106,3 +106,10 @@ def finding(code: str, severity: str = "critical", **labels: str) -> str:
 def findings(code: str, severity: str = "critical", exchange: str = "bybit") -> str:
     """Return the series of the number of such findings at an exchange."""
     return series("findings", exchange=exchange, code=code, severity=severity)
+
+
+def requests(outcome: str, exchange: str = "bybit") -> str:
+    """Return the series of an exchange's calls with one outcome."""
+    return series(
+        "exchange_requests_total", exchange=exchange, operation="inspect", outcome=outcome
+    )

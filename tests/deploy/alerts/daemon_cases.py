@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.deploy.alerts.case import Case, Fired, finding, findings, held, key, series
+from tests.deploy.alerts.case import Case, Fired, finding, findings, held, key, requests, series
 
 ABSENT = Fired(
     "Prometheus has reached no Rotator for 10 minutes. Keys are neither watched nor rotated,"
@@ -67,6 +67,26 @@ CASES = (
         quiet=35,
         fires={36: (stalled("26m 0s"),), 100: (stalled("1h 0m 0s"),)},
         resolved=115,
+    ),
+    # One exchange that answers is enough.
+    Case(
+        "RotatorNothingInspected",
+        {
+            requests("ok"): "0+5x19 100x61 100+5x10",
+            requests("ok", "binance"): "0+5x39 200x51",
+            requests("ip_blocked", "binance"): "0+5x90",
+        },
+        quiet=580,
+        fires={
+            590: (
+                Fired(
+                    "In three hours no exchange has answered Rotator anything, though it did"
+                    " before. What the metrics say of the keys is that old."
+                ),
+            )
+        },
+        resolved=830,
+        step=10,
     ),
     Case(
         "RotatorNoLeader",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from tests.deploy.alerts.case import Case, Fired, held, series
+from tests.deploy.alerts.case import Case, Fired, held, requests, series
 
 LEADER = {
     series("leader"): held((1, 600)),
     series("leader", "b:9789"): held((0, 600)),
 }
-
-
-def requests(outcome: str, exchange: str = "bybit") -> str:
-    """Return the series of an exchange's calls with one outcome."""
-    return series(
-        "exchange_requests_total", exchange=exchange, operation="inspect", outcome=outcome
-    )
 
 
 def at_bybit(text: str) -> Fired:

@@ -1,9 +1,10 @@
 """The shipped rules and routes, made fast enough for a test.
 
-`for` is divided by 60 and range windows by 20.  Expressions stay as they are, but for
-two thresholds that are spans of the daemon's own rhythm, which the test makes faster
-too: the age of the last pass and the rest of the login's life.  Every stage gets a
-copy of the rules for its own scrape job, and a label that tells the copies apart.
+`for` is divided by 60; range windows are divided by 20 and are a minute at most.
+Expressions stay as they are, but for two thresholds that are spans of the daemon's own
+rhythm, which the test makes faster too: the age of the last pass and the rest of the
+login's life.  Every stage gets a copy of the rules for its own scrape job, and a label
+that tells the copies apart.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ def _quicken(rule: dict[str, Any], stage: str) -> None:
     rule["for"] = _shorter(rule["for"], HOLD)
     rule["labels"][STAGE] = stage
     text = rule["expr"].replace('job="rotator"', f'job="{stage}"')
-    text = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW)}]", text)
+    text = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW, 60)}]", text)
     before, after = THRESHOLDS.get(rule["alert"], ("", ""))
     assert before in text
     rule["expr"] = text.replace(before, after) if before else text
 
 
-def _shorter(span: str, factor: int) -> str:
+def _shorter(span: str, factor: int, most: int = 86400) -> str:
     seconds = int(span[:-1]) * SECONDS[span[-1]]
-    return f"{-(-seconds // factor)}s"
+    return f"{min(-(-seconds // factor), most)}s"
 
 
 def routes(page: str, ticket: str) -> str:

@@ -102,8 +102,10 @@ class Loop:
         """Do everything; what harms the common Vault comes last."""
         cause = self.theatre.cause
         killed = cause("killed", stages.kill, "RotatorDown")
-        killed += cause("leaderless", stages.freeze_the_leader, "RotatorNoLeader")
-        blinded = cause("blinded", stages.take_the_policy, "RotatorPassStalled")
+        leaderless = cause(
+            "leaderless", stages.freeze_the_leader, "RotatorNoLeader", "RotatorPassStalled"
+        )
+        blinded = cause("blinded", stages.take_the_policy, "RotatorNothingInspected")
         armed = cause("rotations", stages.arm, "RotatorAuditFailing")
         one = cause("findings", stages.kill_one_key, "RotatorCredentialInvalid")
         found = cause("findings", stages.let_withdraw, "RotatorWithdrawEnabled")
@@ -121,9 +123,9 @@ class Loop:
         found += self._rotations()
         self._arrive(one)
         found += cause("findings", stages.kill_the_other_keys, "RotatorMassInvalidation")
-        self._arrive(blinded)
-        found += cause("blinded", stages.cut_off_vault, "RotatorStoreDown")
-        self._arrive(killed + armed + found)
+        self._arrive(leaderless)
+        found += cause("leaderless", stages.cut_off_vault, "RotatorStoreDown")
+        self._arrive(killed + armed + blinded + found)
         server = self.theatre.vault
         restored = cause(
             "findings", lambda _: server.restore_snapshot(snapshot), "RotatorStoreRestored"
@@ -144,11 +146,11 @@ class Loop:
     def _arrive(self, causes: list[Cause]) -> None:
         for each in causes:
             labels = {"alertname": each.alert, scaled.STAGE: each.stage}
-            at, _ = until(
-                lambda labels=labels: self.receiver.firing(**labels),
-                f"{labels} arrives; {self.theatre.folder}; there were {self._names()}",
-                120,
-            )
+            try:
+                at, _ = until(lambda labels=labels: self.receiver.firing(**labels), "", 100)
+            except AssertionError:
+                message = f"{labels} does not come; there were {self._names()}"
+                raise AssertionError(message) from None
             self.seconds[each.alert] = at - each.at
 
     def _names(self) -> list[tuple[str, str]]:
