@@ -41,7 +41,11 @@ def prometheus() -> str:
         'The scrape job is called "rotator"; write your own addresses in place of\n'
         f"{EXAMPLE.runbooks} and {EXAMPLE.grafana}."
     )
-    return _dumped(about, {"groups": _groups(JOB, EXAMPLE)})
+    groups = [
+        {"name": group.name, "rules": [_rule(a, "alert", JOB, EXAMPLE) for a in group.alerts]}
+        for group in GROUPS
+    ]
+    return _dumped(about, {"groups": groups})
 
 
 def chart() -> str:
@@ -50,7 +54,14 @@ def chart() -> str:
     The template replaces `%SELECTOR%`, `%RUNBOOKS%` and `%GRAFANA%`.
     """
     about = f"{MADE}\nThe template replaces %SELECTOR%, %RUNBOOKS% and %GRAFANA%."
-    return _dumped(about, {"groups": _groups(SELECTOR, CHART_LINKS)})
+    groups = [
+        {
+            "name": group.name,
+            "alerts": [_rule(a, "name", SELECTOR, CHART_LINKS) for a in group.alerts],
+        }
+        for group in GROUPS
+    ]
+    return _dumped(about, {"groups": groups})
 
 
 def grafana() -> str:
@@ -77,16 +88,9 @@ def grafana() -> str:
     return _dumped(about, {"apiVersion": 1, "groups": groups})
 
 
-def _groups(selector: str, links: Links) -> list[Document]:
-    return [
-        {"name": group.name, "rules": [_rule(alert, selector, links) for alert in group.alerts]}
-        for group in GROUPS
-    ]
-
-
-def _rule(alert: Alert, selector: str, links: Links) -> Document:
+def _rule(alert: Alert, naming: str, selector: str, links: Links) -> Document:
     return {
-        "alert": alert.name,
+        naming: alert.name,
         "expr": alert.expr.replace(SELECTOR, selector),
         "for": alert.hold,
         "labels": {"severity": alert.severity.value, **alert.labels},
