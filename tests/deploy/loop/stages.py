@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.processes.estate import Estate, estate
 from tests.processes.program import HTTP, Program, Sandbox, until
-from tests.servers.vault_server import VaultServer
+from tests.servers.vault_server import VaultServer, free_port
 
 QUICK = {"every": {"inventory": "5s", "inspect": "5s", "tidy": "15s"}}
 NOTHING = 'path "nothing" { capabilities = ["read"] }'
@@ -122,9 +122,13 @@ def _findings(built: Built) -> Stage:
 
 
 def _rotations(built: Built) -> Stage:
-    """Nothing is armed yet, and the audit's disk is full."""
+    """Nothing is armed yet, the audit's disk is full, and a reload keeps the port."""
     policy = {"max_age": "30d", "revoke": "manual", "drain": "1s"}
-    there = built("rotations", policy=policy, settings={"audit": {"file": "/dev/full"}})
+    settings = {
+        "audit": {"file": "/dev/full"},
+        "serve": {"listen": f"127.0.0.1:{free_port()}"},
+    }
+    there = built("rotations", policy=policy, settings=settings)
     match = f"{there.vault.mount}/trading/bybit/"
     there.document["policies"]["quick"] = policy | {"revoke": "drain", "drain": "8s"}
     there.document["rules"].insert(

@@ -145,13 +145,16 @@ class Loop:
 
     def _arrive(self, causes: list[Cause]) -> None:
         for each in causes:
-            labels = {"alertname": each.alert, scaled.STAGE: each.stage}
-            try:
-                at, _ = until(lambda labels=labels: self.receiver.firing(**labels), "", 100)
-            except AssertionError:
-                message = f"{labels} does not come; there were {self._names()}"
-                raise AssertionError(message) from None
-            self.seconds[each.alert] = at - each.at
+            self.seconds[each.alert] = self._came(each) - each.at
+
+    def _came(self, cause: Cause) -> float:
+        labels = {"alertname": cause.alert, scaled.STAGE: cause.stage}
+        try:
+            at, _ = until(lambda: self.receiver.firing(**labels), "", 100)
+        except AssertionError:
+            message = f"{labels} does not come; there were {self._names()}"
+            raise AssertionError(message) from None
+        return float(at)
 
     def _names(self) -> list[tuple[str, str]]:
         return sorted(
