@@ -87,6 +87,10 @@ format: $(DEV) ## bring the code into its form
 bench: $(DEV) ## measure the numbers it promises, into build/bench.json
 	@$(RUN) -m tests.bench $(ARGS)
 
+.PHONY: monitoring
+monitoring: $(DEV) ## write the alerts' and dashboards' files anew from their source
+	@$(RUN) -m deploy.monitoring $(ARGS)
+
 .PHONY: server
 server: $(DEV) ## find a real Vault, or build one, for the tests
 	@$(RUN) -m tests.servers

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.monitoring.alerts.catalogue import alert_table
 from rotator.core.saga.table import as_markdown
 from rotator.exchanges.port import Capabilities, ExpiryKind, Trading
 from rotator.exchanges.registry import capabilities_of, exchange_names
@@ -61,7 +62,12 @@ def _yes(value: bool) -> str:
     return "yes" if value else "-"
 
 
-TABLES = {"exchanges": exchanges, "metrics": metric_table, "phases": as_markdown}
+TABLES = {
+    "alerts": alert_table,
+    "exchanges": exchanges,
+    "metrics": metric_table,
+    "phases": as_markdown,
+}
 
 
 def rendered(text: str) -> str:
