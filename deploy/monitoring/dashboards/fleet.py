@@ -14,7 +14,6 @@ from deploy.monitoring.dashboards.parts import (
     WARN_ABOVE_ZERO,
     Column,
     Look,
-    Size,
     bars,
     lines,
     stat,
@@ -108,9 +107,9 @@ BOARD: Final = Board(
             look=Look(steps=WARN_ABOVE_ZERO),
         ),
         table(
-            "Exchanges",
-            "How many credentials each exchange has that may be rotated (armed), and how old its "
-            "oldest key is. Armed 0 means watch only: arm paths in `rotation.armed`.",
+            "Armed",
+            "How many credentials of each exchange may be rotated (armed). 0 means watch only: "
+            "arm the first path in `rotation.armed` when you trust what is shown here.",
             Ask(level("armed_credentials")),
             (Column("exchange"), Column("Value", "armed", Look())),
             size=THIRD,
@@ -121,6 +120,7 @@ BOARD: Final = Board(
             "many keys at once is the exchange or our address; a single one is that key.",
             Ask(f"{total('credentials', by='validity')} > 0", "{{validity}}"),
             look=Look(),
+            size=THIRD,
             stacked=True,
         ),
         lines(
@@ -129,7 +129,15 @@ BOARD: Final = Board(
             "that only rises belongs to a path that nobody armed.",
             Ask(f"time() - {level('oldest_created_timestamp_seconds')}", "{{exchange}}"),
             look=Look("s"),
-            size=Size(12, 8),
+            size=THIRD,
+        ),
+        lines(
+            "Time to the first expiry",
+            "How long until the first key of each exchange ends. It should jump up when that key "
+            "is replaced; a line that reaches 0 is a strategy that stops.",
+            Ask(f"{level('next_expiration_timestamp_seconds')} - time()", "{{exchange}}"),
+            look=Look("s", TIME_LEFT),
+            size=THIRD,
         ),
     ),
 )

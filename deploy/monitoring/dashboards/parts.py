@@ -170,7 +170,7 @@ def table(
     columns: Sequence[Column],
     *,
     size: Size = FULL,
-    none: str = "none",
+    none: str = "none, or nothing known: see Last pass",
     sort: str = "",
     descending: bool = False,
 ) -> table_parts.Panel:
