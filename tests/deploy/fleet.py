@@ -44,8 +44,8 @@ class Desk:
 DESKS: Final = (
     Desk("market-maker", 62, "desk-a"),
     Desk("arbitrage", 45, "desk-a"),
-    Desk("hedger", 38, "desk-b", "manual"),
-    Desk("basis", 51, "desk-b", "soon"),
+    Desk("hedger", 38, "desk-b", "by-hand"),
+    Desk("basis", 51, "desk-b", "prop-desk"),
     Desk("carry", 34, "desk-b", "slow"),
     Desk("momentum", 70, "desk-c", "acked"),
     Desk("pairs", 41, "desk-c", "later"),
@@ -62,8 +62,8 @@ POLICIES: Final[dict[str, dict[str, Any]]] = {
     "desk": {"revoke": "drain", "drain": "3s"},
     "later": {"revoke": "drain", "drain": "25s"},
     "slow": {"revoke": "drain", "drain": "2h"},
-    "soon": {"revoke": "manual", "drain": "8s"},
-    "manual": {"revoke": "manual", "drain": "1s"},
+    "prop-desk": {"revoke": "manual", "drain": "8s"},
+    "by-hand": {"revoke": "manual", "drain": "1s"},
     "acked": {"revoke": "acked", "drain": "1s", "consumers": ["momentum-bot"]},
 }
 DEMANDS: Final[dict[str, Any]] = {
@@ -167,7 +167,7 @@ class Fleet:
         planted["binance/treasury"] = _fields(binance[0])
         planted["binance/desk1"] = _fields(binance[1])
         planted["bitmex/desk"] = {"api_key": "key-of-a-closed-exchange", "api_secret": "made-up"}
-        self._key("10000200", Desk("contractor", 210, ""))
+        self._key("10000107", Desk("contractor", 210, ""))  # beside `quant`: foreign
         return planted
 
     def _key(self, account: str, desk: Desk) -> dict[str, Any]:

@@ -27,6 +27,8 @@ DOCUMENTS = {
 PANELS = [(uid, panel) for uid, document in DOCUMENTS.items() for panel in document["panels"]]
 NAMES = [f"{uid}: {panel['title']}" for uid, panel in PANELS]
 KINDS = {"stat", "table", "timeseries", "bargauge"}
+UNFED = {"rotator_exchange_budget_used_ratio"}
+"""In the catalogue, but nothing feeds it yet: a panel of it would always be empty."""
 SUFFIXES = ("_bucket", "_sum", "_count")
 RECORDED = re.compile(r"exchange:rotator_exchange_requests:error_ratio_rate(5m|30m|1h|6h)")
 NAMED = re.compile(r"[a-z_:]*rotator_[a-z0-9_:]*")
@@ -239,7 +241,7 @@ def test_only_exported_metrics_are_asked_for(uid: str, panel: dict[str, Any]) ->
 def test_every_metric_is_on_some_dashboard() -> None:
     """Nothing is exported that no panel shows."""
     asked = " ".join(target["expr"] for _, panel in PANELS for target in panel["targets"])
-    names = {m.full_name for m in METRICS}
+    names = {m.full_name for m in METRICS} - UNFED
     assert not {n for n in names if not re.search(rf"\b{n}(_bucket|_sum|_count)?{{", asked)}
 
 
@@ -262,7 +264,7 @@ def test_tables_of_findings_name_code_owner_and_credential() -> None:
 
 
 def _rows(panel: dict[str, Any]) -> bool:
-    return panel["type"] == "table"
+    return bool(panel["type"] == "table")
 
 
 @pytest.mark.parametrize("uid", NEEDED)

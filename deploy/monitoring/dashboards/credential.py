@@ -21,7 +21,7 @@ from deploy.monitoring.dashboards.parts import (
     stat,
     table,
 )
-from deploy.monitoring.dashboards.shared import findings, last_pass
+from deploy.monitoring.dashboards.shared import VALIDITIES, findings, last_pass
 
 THIS: Final = 'credential="$credential"'
 CREDENTIAL: Final = Choice(
@@ -30,16 +30,6 @@ CREDENTIAL: Final = Choice(
     "The credential, by its path in the store.",
     one=True,
 )
-VALIDITIES: Final[dict[str, Word]] = {
-    "valid": ("valid", "green"),
-    "invalid": ("invalid", "red"),
-    "expired": ("expired", "red"),
-    "ip_blocked": ("ip_blocked", "orange"),
-    "permission_denied": ("permission_denied", "orange"),
-    "exchange_down": ("exchange_down", "orange"),
-    "throttled": ("throttled", "orange"),
-    "unknown": ("unknown", UNKNOWN),
-}
 VERDICTS: Final[dict[str, Word]] = {
     "healthy": ("healthy", "green"),
     "due": ("due", "orange"),
@@ -72,7 +62,7 @@ BOARD: Final = Board(
                 Column("account"),
                 Column("owner"),
             ),
-            size=Size(24, 4),
+            size=Size(24, 3),
             none="unknown: no such credential, or nothing known (see Last pass)",
         ),
         stat(
@@ -113,7 +103,7 @@ BOARD: Final = Board(
             "Findings",
             "The open findings of this credential.",
             THIS,
-            size=Size(24, 6),
+            size=Size(24, 5),
         ),
         lines(
             "Age over time",
@@ -127,8 +117,8 @@ BOARD: Final = Board(
             "Findings over time",
             "When each finding opened and closed. One that comes and goes is a cause that "
             "nobody has removed.",
-            Ask(f"max by (code) ({_FINDING}) or 0 * max({_INFO})", "{{code}}"),
-            look=Look(),
+            Ask(f"max by (code) ({_FINDING})", "{{code}}"),
+            look=Look(none="none, or nothing known: see Last pass"),
             size=HALF,
             stacked=True,
         ),

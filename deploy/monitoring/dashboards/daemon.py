@@ -86,10 +86,10 @@ BOARD: Final = Board(
         ),
         stat(
             "Events without a row",
-            "Events in the chosen time that the rotation machine had no row for; each "
+            "Events that the rotation machine had no row for, since the process started; each "
             "quarantined its rotation. Above 0: report it, with `rotator audit export`.",
             Ask(
-                f"sum(increase({series('rotation_unexpected_events_total', HERE)}[$__range])) "
+                f"sum({series('rotation_unexpected_events_total', HERE)}) "
                 f"or 0 * count({series('leader', HERE)})"
             ),
             look=Look(steps=GOOD_AT_ZERO, decimals=0),
@@ -113,14 +113,15 @@ BOARD: Final = Board(
         ),
         lines(
             "Passes",
-            "Passes by result. No `ok` for 15 minutes pages: the daemon looks no longer; its log "
-            "line of the last pass says why.",
+            "Passes by result. No `complete` for 15 minutes pages: the daemon looks no longer; "
+            "its log line of the last pass says why.",
             Ask(
                 f"sum by (result) (increase({series('passes_total', HERE)}[$__rate_interval]))",
                 "{{result}}",
             ),
             look=Look(),
             size=THIRD,
+            colors={"complete": "green", "incomplete": "orange", "failed": "red"},
         ),
         lines(
             "Time of a pass",
@@ -146,7 +147,7 @@ BOARD: Final = Board(
             "Store calls",
             "Calls to the store by what came of them. 403: a policy is too narrow; 429 or 5xx: "
             "the store is overloaded, sealed or down.",
-            Ask(rate("store_requests_total", HERE, by="operation, code"), "{{operation}} {{code}}"),
+            Ask(rate("store_requests_total", HERE, by="code"), "{{code}}"),
             look=Look("reqps"),
             size=HALF,
         ),

@@ -10,6 +10,7 @@ from deploy.monitoring.dashboards.parts import (
     BELOW_ALL,
     HALF,
     THIRD,
+    WARN_ABOVE_ZERO,
     YES_OR_NO,
     Column,
     Look,
@@ -23,6 +24,15 @@ from deploy.monitoring.dashboards.shared import findings
 
 _REQUESTS: Final = "exchange_requests_total"
 _FAILED: Final = 'outcome=~"maintenance|unknown_outcome|other"'
+_OUTCOMES: Final = {
+    "ok": "green",
+    "invalid_key": "orange",
+    "maintenance": "yellow",
+    "unknown_outcome": "purple",
+    "rate_limited": "blue",
+    "banned": "red",
+}
+_HASTE: Final = 'outcome=~"rate_limited|banned"'
 _CODES: Final = (
     "Unreachable",
     "IpBlocked",
@@ -66,12 +76,15 @@ BOARD: Final = Board(
             ),
             size=Size(8, 4),
         ),
-        bars(
-            "Budget used",
-            "The used part of our share of the exchange's rate limit. Near 100 %: looks are "
-            "late; look less often (`every.inspect`), or raise `exchanges.NAME.share`.",
-            Ask(level("exchange_budget_used_ratio"), "{{exchange}}"),
-            look=Look("percentunit", ((0, "green"), (0.8, "orange"), (0.95, "red")), decimals=0),
+        stat(
+            "Refused for haste",
+            "Calls that an exchange refused because there were too many, since the process "
+            "started. Rising: lower `exchanges.NAME.share`, or look less often (`every.inspect`).",
+            Ask(
+                f"sum by (exchange) ({series(_REQUESTS, _HASTE)}) or 0 * {level('exchange_up')}",
+                "{{exchange}}",
+            ),
+            look=Look(steps=WARN_ABOVE_ZERO, decimals=0),
             size=Size(8, 4),
         ),
         lines(
@@ -86,10 +99,10 @@ BOARD: Final = Board(
         ),
         lines(
             "Clock skew",
-            "The exchange's clock minus ours. Beyond 30 s nothing that depends on time is done: "
-            "mend the time service (NTP) of the machine.",
-            Ask(level("exchange_clock_skew_seconds"), "{{exchange}}"),
-            look=Look("s", ((BELOW_ALL, "red"), (-30, "green"), (30, "red"))),
+            "How far the exchange's clock and ours are apart. Beyond 30 s nothing that depends on "
+            "time is done: mend the time service (NTP) of the machine.",
+            Ask(f"abs({level('exchange_clock_skew_seconds')})", "{{exchange}}"),
+            look=Look("s", ((0, "green"), (30, "red"))),
             size=HALF,
             limits=True,
         ),
@@ -104,11 +117,12 @@ BOARD: Final = Board(
         lines(
             "Outcomes",
             "Calls per second by what came of them. `invalid_key` for many keys at once: a mass "
-            "invalidation or a wrong address; `throttled` or `banned`: lower our share.",
+            "invalidation or a wrong address; `rate_limited` or `banned`: lower our share.",
             Ask(rate(_REQUESTS, by="outcome"), "{{outcome}}"),
             look=Look("reqps"),
             size=THIRD,
             stacked=True,
+            colors=_OUTCOMES,
         ),
         lines(
             "Time to answer",

@@ -14,12 +14,13 @@ from deploy.monitoring.dashboards.parts import (
     WARN_ABOVE_ZERO,
     Column,
     Look,
+    Size,
     bars,
     lines,
     stat,
     table,
 )
-from deploy.monitoring.dashboards.shared import WHO, findings, last_pass
+from deploy.monitoring.dashboards.shared import VALIDITY_COLORS, WHO, findings, last_pass
 
 _BY_PLACE: Final = ", ".join(PLACE)
 _DUE: Final = level("credential_rotation_due_timestamp_seconds")
@@ -72,7 +73,11 @@ BOARD: Final = Board(
             look=Look(steps=GOOD_AT_ZERO),
         ),
         last_pass(),
-        findings("Findings", "Every open finding. Click a credential for its page."),
+        findings(
+            "Findings",
+            "Every open finding. Click a credential for its page.",
+            size=Size(24, 12),
+        ),
         table(
             "Expiring next",
             "The keys that their exchange ends first. Under a day: rotate now with "
@@ -106,13 +111,12 @@ BOARD: Final = Board(
             Ask(total("unknown", by="exchange, what"), "{{exchange}}: {{what}}"),
             look=Look(steps=WARN_ABOVE_ZERO),
         ),
-        table(
+        bars(
             "Armed",
-            "How many credentials of each exchange may be rotated (armed). 0 means watch only: "
-            "arm the first path in `rotation.armed` when you trust what is shown here.",
-            Ask(level("armed_credentials")),
-            (Column("exchange"), Column("Value", "armed", Look())),
-            size=THIRD,
+            "How many credentials of each exchange may be rotated. 0 means watch only: arm the "
+            "first path in `rotation.armed` when you trust what is shown here.",
+            Ask(level("armed_credentials"), "{{exchange}}"),
+            look=Look(decimals=0),
         ),
         lines(
             "Credentials by validity",
@@ -122,6 +126,7 @@ BOARD: Final = Board(
             look=Look(),
             size=THIRD,
             stacked=True,
+            colors=VALIDITY_COLORS,
         ),
         lines(
             "Age of the oldest key",

@@ -39,6 +39,7 @@ CREDENTIAL_PAGE: Final = (
     "&${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
 )
 
+NO_COLORS: Final[Mapping[str, str]] = {}
 Step = tuple[float, str]
 Word = tuple[str, str]
 BELOW_ALL: Final = -1_000_000_000_000_000
@@ -133,8 +134,12 @@ def lines(
     size: Size = HALF,
     stacked: bool = False,
     limits: bool = False,
+    colors: Mapping[str, str] = NO_COLORS,
 ) -> timeseries.Panel:
-    """Return a panel of values over time; `limits` draws the thresholds as lines."""
+    """Return a panel of values over time.
+
+    `limits` draws the thresholds as lines; `colors` are those of series by name.
+    """
     panel = (
         timeseries.Panel()
         .line_width(2)
@@ -154,6 +159,8 @@ def lines(
             .show_legend(True)
         )
     )
+    for name, color in colors.items():
+        panel.override_by_name(name, [_fixed(color)])
     if stacked:
         panel.stacking(common_parts.StackingConfig().mode(common.StackingMode.NORMAL))
         panel.line_interpolation(common.LineInterpolation.STEP_AFTER)
@@ -255,10 +262,16 @@ def _column(column: Column) -> list[dashboard.DynamicConfigValue]:
         found["links"] = [{**link, "targetBlank": False}]
     if column.look is not None:
         found["unit"] = column.look.unit
+        if column.look.decimals is not None:
+            found["decimals"] = column.look.decimals
         found["thresholds"] = _thresholds(column.look).build()
         found["mappings"] = _mappings(column.look)
         found["custom.cellOptions"] = {"type": "color-text"}
     return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+
+
+def _fixed(color: str) -> dashboard.DynamicConfigValue:
+    return dashboard.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
 
 
 def _query(ask: Ask) -> prometheus.Dataquery:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.monitoring.dashboards.ask import Ask, level, rate, series, slowest, total, zero
+from deploy.monitoring.dashboards.ask import Ask, level, series, total, zero
 from deploy.monitoring.dashboards.board import FLEET, Board
 from deploy.monitoring.dashboards.parts import (
     BELOW_ALL,
@@ -36,6 +36,18 @@ _CODES: Final = (
 )
 _MATCHER: Final = 'code=~"' + "|".join(_CODES) + '"'
 _ENDED: Final = f"sum by (result) (increase({series('rotations_total')}[$__rate_interval]))"
+
+_TOOK: Final = series("rotation_duration_seconds", suffix="_bucket")
+_TIME: Final = f"histogram_quantile(0.95, sum by (le, exchange) (increase({_TOOK}[$__range]))) > 0"
+
+
+def _spent(suffix: str) -> str:
+    """Return what a counter of the phases' times rose by in the chosen time."""
+    return (
+        "sum by (phase) (increase("
+        f"{series('rotation_phase_duration_seconds', suffix=suffix)}[$__range]))"
+    )
+
 
 BOARD: Final = Board(
     "rotator-rotations",
@@ -99,6 +111,7 @@ BOARD: Final = Board(
             look=Look(decimals=0),
             size=Size(12, 10),
             stacked=True,
+            colors={"DRAINING": "blue", "QUARANTINED": "red", "REVOKING": "yellow"},
         ),
         lines(
             "Rotations ended",
@@ -107,6 +120,12 @@ BOARD: Final = Board(
             Ask(_ENDED, "{{result}}"),
             look=Look(),
             size=HALF,
+            colors={
+                "done": "green",
+                "aborted": "orange",
+                "rolled_back": "purple",
+                "quarantined": "red",
+            },
         ),
         bars(
             "Waiting, by whom",
@@ -116,30 +135,27 @@ BOARD: Final = Board(
             look=Look(decimals=0),
             size=HALF,
         ),
-        lines(
+        bars(
             "Time to rotate",
-            "Within this time 95 of 100 rotations ended, without their drain. It rises when an "
-            "exchange or the store is slow: compare their dashboards.",
-            Ask(slowest("rotation_duration_seconds", "exchange"), "{{exchange}}"),
-            look=Look("s"),
+            "Within this time 95 of 100 rotations of the chosen time ended, without their drain. "
+            "When it is long, an exchange or the store is slow: compare their dashboards.",
+            Ask(_TIME, "{{exchange}}"),
+            look=Look("s", none="none in the chosen time, or unknown"),
             size=HALF,
         ),
-        lines(
+        bars(
             "Time in each phase",
-            "The mean time in a phase, of the rotations that left it. PROVING or REVOKING that "
-            "rises means that an exchange deletes slowly.",
-            Ask(
-                f"{rate('rotation_phase_duration_seconds', by='phase', suffix='_sum')} / "
-                f"{rate('rotation_phase_duration_seconds', by='phase', suffix='_count')}",
-                "{{phase}}",
-            ),
-            look=Look("s"),
+            "The mean time in a phase, of the rotations that left it in the chosen time. Long "
+            "PROVING or REVOKING means that an exchange deletes slowly.",
+            Ask(f"{_spent('_sum')} / ({_spent('_count')} > 0)", "{{phase}}"),
+            look=Look("s", none="none in the chosen time, or unknown"),
             size=HALF,
         ),
         findings(
             "What stands in the way",
             "Findings that concern rotations.",
             _MATCHER,
+            size=Size(24, 7),
         ),
     ),
 )

@@ -10,6 +10,7 @@ from deploy.monitoring.dashboards.ask import Ask, level, series
 from deploy.monitoring.dashboards.parts import (
     BELOW_ALL,
     FULL,
+    UNKNOWN,
     Column,
     Look,
     Size,
@@ -27,6 +28,18 @@ SEVERITIES: Final[dict[str, Word]] = {
 
 FRESH: Final = ((BELOW_ALL, "green"), (600, "orange"), (900, "red"))
 """Seconds since something that happens every five minutes."""
+
+VALIDITIES: Final[dict[str, Word]] = {
+    "valid": ("valid", "green"),
+    "invalid": ("invalid", "red"),
+    "expired": ("expired", "red"),
+    "ip_blocked": ("ip_blocked", "orange"),
+    "permission_denied": ("permission_denied", "orange"),
+    "exchange_down": ("exchange_down", "yellow"),
+    "throttled": ("throttled", "blue"),
+    "unknown": ("unknown", UNKNOWN),
+}
+VALIDITY_COLORS: Final = {name: color for name, (_, color) in VALIDITIES.items()}
 
 WHO: Final = (Column("credential"), Column("exchange", width=100), Column("owner", width=120))
 CASE: Final = (
