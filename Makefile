@@ -87,6 +87,10 @@ format: $(DEV) ## bring the code into its form
 bench: $(DEV) ## measure the numbers it promises, into build/bench.json
 	@$(RUN) -m tests.bench $(ARGS)
 
+.PHONY: pictures
+pictures: $(DEV) ## draw the dashboards of a daemon at work (needs Prometheus and Chromium)
+	@$(RUN) -m tests.deploy.pictures
+
 .PHONY: server
 server: $(DEV) ## find a real Vault, or build one, for the tests
 	@$(RUN) -m tests.servers

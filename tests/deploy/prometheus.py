@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from urllib3.exceptions import HTTPError
 
 from tests.processes.program import HTTP, until
+from tests.servers.build import packaged
 from tests.servers.vault_server import free_port
 
 SCRAPE_SECONDS: Final = 1
-HOW_TO: Final = "needs Prometheus (Debian: apt-get install prometheus)"
-
-
-def found() -> str | None:
-    """Return the program's path, if it is installed."""
-    return shutil.which("prometheus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +44,11 @@ class Prometheus:
 
 @contextmanager
 def prometheus(folder: Path, target: int) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes a port of this machine as the job `rotator`."""
-    program = found()
-    assert program is not None, HOW_TO
+    """Run a Prometheus that scrapes a port of this machine as the job `rotator`.
+
+    Raises ServerMissing.
+    """
+    program = str(packaged("prometheus"))
     config = folder / "prometheus.yml"
     jobs = [{"job_name": "rotator", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}]
     scraping = {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS}s"}
@@ -77,9 +74,5 @@ def prometheus(folder: Path, target: int) -> Iterator[Prometheus]:
 def _ready(url: str) -> bool:
     try:
         return HTTP.request("GET", f"{url}/-/ready").status == 200
-    except OSError:
+    except HTTPError:
         return False
-    except Exception as error:
-        if type(error).__module__.startswith("urllib3"):
-            return False
-        raise

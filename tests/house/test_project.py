@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tests.house import tree
 
-TARGETS = "help demo test test-fast cover lint format bench server lock check-stale clean"
+TARGETS = "help demo test test-fast cover lint format bench pictures server lock check-stale clean"
 LOCKS = ["base", "build", "dev", "peers", "deploy"]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", re.MULTILINE)
 

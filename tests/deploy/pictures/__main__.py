@@ -6,7 +6,6 @@ pictures go to docs/pictures.  Grafana is not run: the renderer is our own.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from tests.deploy.asking import Span, asked, choices
 from tests.deploy.fleet import TRADING, fleet
 from tests.deploy.pictures.page import WIDTH, page
 from tests.deploy.prometheus import Prometheus, prometheus
+from tests.servers.build import packaged
 
 FOLDER: Final = Path(__file__).parents[3] / "docs" / "pictures"
 CHOSEN: Final = f"{TRADING}/bybit/basis"
@@ -50,7 +50,7 @@ def photograph(files: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            executable_path=packaged("chromium"), args=["--no-sandbox"]
         )
         shown: Page = browser.new_page(viewport={"width": WIDTH, "height": 800})
         for file in files:
