@@ -122,7 +122,7 @@ def _plot(
     unit: str,
 ) -> Plot:
     values = [v for line, _ in stacks for _, v in line.points] + [v for v, _ in limits]
-    most = max(values, default=0.0) or 1.0
+    most = max([*values, 0.0]) or 1.0
     step = round_step(most, unit)
     high = step * math.ceil(most * 1.02 / step)
     return Plot(span, high, step, *size)
