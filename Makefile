@@ -91,6 +91,10 @@ bench: $(DEV) ## measure the numbers it promises, into build/bench.json
 monitoring: $(DEV) ## write the alerts' and dashboards' files anew from their source
 	@$(RUN) -m deploy.monitoring $(ARGS)
 
+.PHONY: pictures
+pictures: $(DEV) ## draw the dashboards of a daemon at work (needs Prometheus and Chromium)
+	@$(RUN) -m tests.deploy.pictures
+
 .PHONY: server
 server: $(DEV) ## find a real Vault, or build one, for the tests
 	@$(RUN) -m tests.servers
