@@ -28,46 +28,48 @@ CRITICAL_FINDINGS: Final = Panel(FLEET, "Critical findings", 1)
 WARNINGS: Final = Panel(FLEET, "Warnings", 2)
 EXPIRING_NEXT: Final = Panel(FLEET, "Expiring next", 3)
 OVERDUE: Final = Panel(FLEET, "Overdue", 4)
-UNKNOWN: Final = Panel(FLEET, "Unknown", 5)
-LAST_INSPECTED: Final = Panel(FLEET, "Last inspected", 6)
-STRAYS: Final = Panel(FLEET, "Foreign keys and strays", 7)
+UNKNOWN: Final = Panel(FLEET, "Unknown facts", 5)
+LOOKED_AT: Final = Panel(FLEET, "Not looked at for longest", 6)
+FOREIGN_KEYS: Final = Panel(FLEET, "Foreign keys", 7)
 
-BY_PHASE: Final = Panel(ROTATIONS, "Rotations by phase", 1)
 OPEN_LONGEST: Final = Panel(ROTATIONS, "Open longest", 2)
-WAITING: Final = Panel(ROTATIONS, "Waiting", 3)
+WAITING: Final = Panel(ROTATIONS, "Waiting for a person", 3)
 OWED: Final = Panel(ROTATIONS, "Revocations owed", 4)
-RESULTS: Final = Panel(ROTATIONS, "Results", 5)
+RESULTS: Final = Panel(ROTATIONS, "Rotations ended", 5)
+QUARANTINED: Final = Panel(ROTATIONS, "Quarantined", 6)
+STRAYS: Final = Panel(ROTATIONS, "Strays", 7)
 
 EXCHANGE_UP: Final = Panel(EXCHANGES, "Exchange up", 1)
 ERROR_RATIO: Final = Panel(EXCHANGES, "Error ratio", 2)
 BANS: Final = Panel(EXCHANGES, "Bans", 3)
-OUTCOMES: Final = Panel(EXCHANGES, "Requests by outcome", 4)
+OUTCOMES: Final = Panel(EXCHANGES, "Outcomes", 4)
 CLOCK_SKEW: Final = Panel(EXCHANGES, "Clock skew", 5)
 
-UP: Final = Panel(DAEMON, "Up", 1)
+LAST_PASS: Final = Panel(DAEMON, "Last pass", 1)
 PASSES: Final = Panel(DAEMON, "Passes", 2)
 LEADER: Final = Panel(DAEMON, "Leader", 3)
 STORE: Final = Panel(DAEMON, "Store", 4)
 TOKEN_LIFE: Final = Panel(DAEMON, "Token life", 5)
 CONFIGURATION: Final = Panel(DAEMON, "Configuration", 6)
 AUDIT: Final = Panel(DAEMON, "Audit", 7)
+SEAL: Final = Panel(DAEMON, "Seal", 8)
 
 PANELS: Final[dict[str, Panel]] = {
-    "RotatorDown": UP,
-    "RotatorPassStalled": PASSES,
-    "RotatorNothingInspected": LAST_INSPECTED,
+    "RotatorDown": LAST_PASS,
+    "RotatorPassStalled": LAST_PASS,
+    "RotatorNothingInspected": LOOKED_AT,
     "RotatorNoLeader": LEADER,
     "RotatorAuditFailing": AUDIT,
     "RotatorSeveralLeaders": LEADER,
     "RotatorInventoryIncomplete": PASSES,
     "RotatorConfigReloadFailed": CONFIGURATION,
     "RotatorStoreDown": STORE,
-    "RotatorStoreSealed": STORE,
+    "RotatorStoreSealed": SEAL,
     "RotatorStoreTokenExpiring": TOKEN_LIFE,
     "RotatorStoreRestored": STORE,
     "RotatorMassInvalidation": CRITICAL_FINDINGS,
     "RotatorWithdrawEnabled": CRITICAL_FINDINGS,
-    "RotatorForeignKey": STRAYS,
+    "RotatorForeignKey": FOREIGN_KEYS,
     "RotatorCredentialInvalid": CRITICAL_FINDINGS,
     "RotatorCredentialExpiryImminent": EXPIRING_NEXT,
     "RotatorCriticalFinding": CRITICAL_FINDINGS,
@@ -75,10 +77,10 @@ PANELS: Final[dict[str, Panel]] = {
     "RotatorCredentialOverdue": OVERDUE,
     "RotatorFinding": WARNINGS,
     "RotatorUnknownTooLong": UNKNOWN,
-    "RotatorInspectionStale": LAST_INSPECTED,
+    "RotatorInspectionStale": LOOKED_AT,
     "RotatorStrays": STRAYS,
     "RotatorExchangeClosed": WARNINGS,
-    "RotatorQuarantined": BY_PHASE,
+    "RotatorQuarantined": QUARANTINED,
     "RotatorRotationStuck": OPEN_LONGEST,
     "RotatorRevocationOwed": OWED,
     "RotatorRotationFailing": RESULTS,
@@ -91,3 +93,8 @@ PANELS: Final[dict[str, Panel]] = {
     "RotatorClockSkew": CLOCK_SKEW,
 }
 """Alert name to the panel that shows its condition."""
+
+NUMBERS: Final = {(p.dashboard, p.title): p.number for p in PANELS.values()}
+"""The number of each panel that an alert leads to; the others come after `FIRST_OTHER`."""
+
+FIRST_OTHER: Final = 101

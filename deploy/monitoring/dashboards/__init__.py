@@ -39,9 +39,12 @@ def files() -> dict[str, str]:
     return found
 
 
-def write(folder: Path) -> None:
-    """Write every generated file below the project's root `folder`; raises OSError."""
+def write(root: Path) -> list[Path]:
+    """Write every generated file below the project's root and return them; raises OSError."""
+    written = []
     for name, text in files().items():
-        path = folder / name
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written

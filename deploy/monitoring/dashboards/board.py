@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 from grafana_foundation_sdk.builders import dashboard as parts
@@ -13,6 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
 from deploy.monitoring.dashboards.parts import SOURCE
+from deploy.monitoring.panels import FIRST_OTHER, NUMBERS
 
 TAG: Final = "rotator-mixin"
 TITLES: Final = {
@@ -123,8 +125,10 @@ def _link(uid: str, title: str) -> parts.DashboardLink:
 
 def _tidied(document: Json) -> Json:
     """Number the panels, and take out what the builders set for other kinds of object."""
-    for number, panel in enumerate(document["panels"], 1):
-        panel["id"] = number
+    others = count(FIRST_OTHER)
+    for panel in document["panels"]:
+        known = NUMBERS.get((document["uid"], panel["title"]))
+        panel["id"] = next(others) if known is None else known
         panel.pop("repeatDirection", None)
     for variable in document["templating"]["list"]:
         for name in ("auto", "auto_min", "auto_count"):

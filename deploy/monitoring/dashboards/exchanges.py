@@ -131,6 +131,16 @@ BOARD: Final = Board(
             look=Look("s", ((0, "green"), (5, "orange"), (10, "red"))),
             size=THIRD,
         ),
+        lines(
+            "Budget used",
+            "How much of our share of the exchange's rate limit is used. At 100 % calls wait: "
+            "looks come later than planned; give Rotator more in `exchanges.X.share`, or look "
+            "less often.",
+            Ask(level("exchange_budget_used_ratio"), "{{exchange}}"),
+            look=Look("percentunit", ((0, "green"), (0.8, "orange"), (0.99, "red"))),
+            size=Size(24, 6),
+            limits=True,
+        ),
         table(
             "Calls by operation",
             "What was asked in the chosen time, and what came of it; the most frequent first.",

@@ -97,6 +97,16 @@ BOARD: Final = Board(
             size=HALF,
             sort="due in",
         ),
+        table(
+            "Not looked at for longest",
+            "The keys of which their exchange has told nothing for the longest time. Above an "
+            "hour or two: the key is refused, the exchange is away or our budget is used up; "
+            "`rotator explain KEY` says which.",
+            Ask(f"topk(50, time() - {level('credential_last_inspected_timestamp_seconds')})"),
+            (*WHO, Column("Value", "not looked at for", Look("s"), 150)),
+            size=Size(24, 8),
+            sort="not looked at for",
+        ),
         bars(
             "Findings by code",
             "Which kinds of trouble there are most of. One code with many keys at one exchange "

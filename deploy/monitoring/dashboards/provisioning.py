@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-PROMETHEUS: Final = "http://prometheus:9090"
+PROMETHEUS: Final = "http://127.0.0.1:9090"
 FOLDER: Final = "/etc/grafana/dashboards"
 """Where compose mounts deploy/grafana/dashboards."""
 
