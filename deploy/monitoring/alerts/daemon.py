@@ -6,7 +6,7 @@ from deploy.monitoring.alerts.promql import series
 from deploy.monitoring.alerts.rule import Alert, Group, Severity
 
 PASSED = f"last_over_time({series('rotator_pass_last_success_timestamp_seconds')}[1h])"
-ANSWERED = series("rotator_exchange_requests_total", 'outcome="ok"')
+LOOKS = series("rotator_exchange_requests_total", 'operation="inspect"', 'outcome="ok"')
 PASSES = "rotator_passes_total"
 
 DAEMON = Group(
@@ -40,15 +40,16 @@ or
             " three should have. What the metrics say of the keys is that old.",
             by=("namespace",),
         ),
-        # A pass that may read nothing succeeds; that it asks no exchange any more shows it.
+        # A pass that may read nothing succeeds, and accounts are listed by a remembered key:
+        # only the missing looks show it.
         Alert(
             "RotatorNothingInspected",
             Severity.CRITICAL,
             "5m",
-            f"sum by (namespace) (increase({ANSWERED}[3h])) == 0",
+            f"sum by (namespace) (increase({LOOKS}[3h])) == 0",
             "Rotator runs but looks at no key.",
-            "In three hours no exchange has answered Rotator anything, though it did before. What"
-            " the metrics say of the keys is that old.",
+            "In three hours no exchange has told Rotator anything of any key, though it did before."
+            " What the metrics say of the keys is that old.",
             by=("namespace",),
         ),
         Alert(

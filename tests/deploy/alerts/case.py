@@ -108,8 +108,8 @@ def findings(code: str, severity: str = "critical", exchange: str = "bybit") -> 
     return series("findings", exchange=exchange, code=code, severity=severity)
 
 
-def requests(outcome: str, exchange: str = "bybit") -> str:
+def requests(outcome: str, exchange: str = "bybit", operation: str = "inspect") -> str:
     """Return the series of an exchange's calls with one outcome."""
     return series(
-        "exchange_requests_total", exchange=exchange, operation="inspect", outcome=outcome
+        "exchange_requests_total", exchange=exchange, operation=operation, outcome=outcome
     )

@@ -68,19 +68,20 @@ CASES = (
         fires={36: (stalled("26m 0s"),), 100: (stalled("1h 0m 0s"),)},
         resolved=115,
     ),
-    # One exchange that answers is enough.
+    # One exchange that answers is enough, but accounts are listed without any look at a key.
     Case(
         "RotatorNothingInspected",
         {
             requests("ok"): "0+5x19 100x61 100+5x10",
             requests("ok", "binance"): "0+5x39 200x51",
             requests("ip_blocked", "binance"): "0+5x90",
+            requests("ok", operation="list"): "0+5x90",
         },
         quiet=580,
         fires={
             590: (
                 Fired(
-                    "In three hours no exchange has answered Rotator anything, though it did"
+                    "In three hours no exchange has told Rotator anything of any key, though it did"
                     " before. What the metrics say of the keys is that old."
                 ),
             )

@@ -19,6 +19,7 @@ from deploy.monitoring.panels import PANELS
 from rotator.core.findings import Code
 from rotator.core.outcome import Meaning
 from rotator.core.record import Phase
+from rotator.exchanges.port import Operation
 from rotator.observe.metrics import OK, Metrics, PassResult, Result
 from rotator.observe.view import OPEN_PHASES, WaitsOn
 from tests.deploy.alerts.queries import NOT_OURS, foreign_metrics, selectors
@@ -32,6 +33,7 @@ VALUES = {
     "code": {code.value for code in Code},
     "phase": {phase.value for phase in (*Phase, *OPEN_PHASES)},
     "outcome": {OK, *(meaning.value for meaning in Meaning)},
+    "operation": {operation.value for operation in Operation},
     "on": {on.value for on in WaitsOn},
     "result": {each.value for each in (*Result, *PassResult)},
     "severity": {severity.value for severity in Severity},
