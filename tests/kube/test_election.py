@@ -85,7 +85,7 @@ def test_asked_to_end(team: Team) -> None:
 
 
 def test_frozen_with_a_create_on_its_way(team: Team) -> None:
-    """A leader that slept over its lease finds that out, and its late create makes no second key."""
+    """A leader that slept over its lease learns that, and its late create makes no second key."""
     there, consumer = team.there, team.there.consumer()
     stop = Stop("create", Side.BEFORE)
     there.road.stop_at(stop)
@@ -138,7 +138,7 @@ def test_cut_off_from_the_api_server(team: Team) -> None:
 
 
 def test_the_api_server_restarts(team: Team) -> None:
-    """A short silence of the API server changes nothing; a long one stops all work, then one leads."""
+    """A short silence of the API server changes nothing; a long one stops all work for a while."""
     there, consumer = team.there, team.there.consumer()
     there.document["policies"]["desk"]["revoke"] = "manual"
     first, others = team.start(2)
