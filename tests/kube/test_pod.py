@@ -114,7 +114,7 @@ def test_a_role_without_watch(build: Build, kube: KubeServer, tmp_path: Path) ->
     """Without the verb `watch` a hand-over takes up to one look longer, and all else works."""
     namespace = kube.namespace()
     kube.account(namespace, ACCOUNT)
-    kube.allow_leases(namespace, ACCOUNT, ("get", "create", "update"))
+    kube.allow_leases(namespace, ACCOUNT, ("get", "update"))
     pod = kube.pod(tmp_path / "narrow", namespace, ACCOUNT)
     team = Team(build(armed=False), kube, namespace, pod)
     first, (second,) = team.start(2)

@@ -29,7 +29,7 @@ ISSUER: Final = "https://kubernetes.default.svc"
 RBAC: Final = "apis/rbac.authorization.k8s.io/v1"
 RBAC_VERSION: Final = "rbac.authorization.k8s.io/v1"
 LEASES: Final = "apis/coordination.k8s.io/v1"
-ALL_VERBS: Final = ("get", "create", "update", "watch")
+VERBS: Final = ("get", "update", "watch")
 
 
 class KubeRefused(Exception):
@@ -176,11 +176,15 @@ class KubeServer:
         return str(self.api("POST", path, body)["status"]["token"])
 
     def allow_leases(
-        self, namespace: str, account: str, verbs: tuple[str, ...] = ALL_VERBS
+        self, namespace: str, account: str, verbs: tuple[str, ...] = VERBS, name: str = "rotator"
     ) -> None:
-        """Bind a Role that allows these verbs on leases."""
-        rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}
-        role = _object(RBAC_VERSION, "Role", account) | {"rules": [rule]}
+        """Bind a Role that allows to create leases, and these verbs on the one of this name."""
+        leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+        rules = [
+            leases | {"verbs": ["create"]},
+            leases | {"resourceNames": [name], "verbs": verbs},
+        ]
+        role = _object(RBAC_VERSION, "Role", account) | {"rules": rules}
         self.api("POST", f"{RBAC}/namespaces/{namespace}/roles", role)
         binding = _object(RBAC_VERSION, "RoleBinding", account)
         binding |= _who(namespace, account) | _role("Role", account)
