@@ -48,12 +48,14 @@ def test_killed(team: Team, count: int, label: str, side: Side) -> None:
     assert_done(there, creates=1)
 
 
-def test_asked_to_end(team: Team) -> None:
+def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> None:
     """After SIGTERM the next one works at once; one open step is brought to its end before."""
+    team = Team(build(policy={"max_age": "300d"}), kube, namespace, pod)
     there, consumer = team.there, team.there.consumer()
+    first, (second, third) = team.start(3)
     stop = Stop("create", Side.AFTER)
     there.road.stop_at(stop)
-    first, (second, third) = team.start(3)
+    there.order("rotate")
     assert stop.reached.wait(40)
     first.process.terminate()
     first.wait_for("stopping")
