@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.build import VAULT, ServerMissing
+from tests.servers.kube_server import KubeServer
 from tests.servers.vault_server import VaultServer
 
 pytest_plugins = ["tests.net.plugin"]
@@ -37,3 +38,18 @@ def vault() -> Iterator[VaultServer]:
 def mount(vault: VaultServer) -> str:
     """A fresh KV v2 mount on the shared Vault."""
     return vault.fresh_mount()
+
+
+@pytest.fixture(scope="session")
+def kube() -> Iterator[KubeServer]:
+    """One real API server for the whole run; take a namespace of your own."""
+    try:
+        server = KubeServer()
+    except ServerMissing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    try:
+        yield server.start()
+    finally:
+        server.close()

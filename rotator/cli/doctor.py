@@ -42,7 +42,8 @@ def doctor(
 
 def _checks(file: Path, token_file: Path | None) -> list[dict[str, Any]]:
     from rotator.engine.clock import SystemClock
-    from rotator.wiring.doctor import bad, examine, files, good
+    from rotator.wiring.checked import bad, good
+    from rotator.wiring.doctor import examine, files
     from rotator.wiring.people import People
 
     try:

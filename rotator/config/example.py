@@ -99,8 +99,10 @@ serve:
 metrics:
   per_credential: all                    # attention (only those with findings), none
 
-lease: none                              # {file: PATH} or {kubernetes: {name: rotator}}: one
-                                         # daemon works, others wait
+lease: none                              # one daemon works, others wait: {file: PATH}, or in a
+                                         # pod {kubernetes: {name: rotator, namespace: null,
+                                         # duration: 15s, renew_deadline: 10s, retry: 2s,
+                                         # service_account: FOLDER}}; a null namespace is its own
 
 audit:
   file: null                             # a copy of the audit trail outside the store

@@ -150,6 +150,9 @@ def _choose_store(raw: dict[str, Any], environ: Mapping[str, str], origins: dict
 
 # ---------------------------------------------------------------- checks across fields
 
+RETRY_SPREAD = 1.2
+"""How much longer than `retry` a look may be put off, to keep those who wait apart."""
+
 Wrong = tuple[tuple[int | str, ...], str, str]
 
 
@@ -161,6 +164,16 @@ def _one_store(config: Config, _known: Collection[str]) -> Iterator[Wrong]:
 def _one_lease(config: Config, _known: Collection[str]) -> Iterator[Wrong]:
     if config.lease.file is not None and config.lease.kubernetes is not None:
         yield ("lease",), "names two leases", "Keep one of `file` and `kubernetes`."
+    section = config.lease.kubernetes
+    if section is None:
+        return
+    at = ("lease", "kubernetes")
+    if section.renew_deadline >= section.duration:
+        cure = "Give the holder time to end its work between the two, such as 10s and 15s."
+        yield (*at, "renew_deadline"), "is not shorter than `duration`", cure
+    if section.retry * RETRY_SPREAD >= section.renew_deadline:
+        cure = "Let several renewals fit into it, such as 2s and 10s."
+        yield (*at, "retry"), "is too long for `renew_deadline`", cure
 
 
 def _rules(config: Config, known: Collection[str]) -> Iterator[Wrong]:

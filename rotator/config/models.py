@@ -270,10 +270,17 @@ class Metrics(Section):
 
 
 class KubernetesLease(Section):
-    """A Lease object; namespace None = the pod's own."""
+    """A Lease object; namespace None = the pod's own.
+
+    `service_account` is the folder with the pod's token, ca.crt and namespace.
+    """
 
     name: Text = "rotator"
     namespace: Text | None = None
+    duration: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=2))
+    renew_deadline: Duration = Field(default=timedelta(seconds=10), ge=timedelta(seconds=1))
+    retry: Duration = Field(default=timedelta(seconds=2), ge=timedelta(seconds=1))
+    service_account: Text = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class LeaseSection(Section):
@@ -297,6 +304,8 @@ def _lease(value: Any) -> Any:
     raise ValueError("is not a lease; write none, {file: PATH} or {kubernetes: {name: rotator}}")
 
 
+DURATION_SCHEMA: dict[str, Any] = {"type": "string", "pattern": "^([0-9]+[smhdw])+$"}
+
 Lease = Annotated[
     LeaseSection,
     BeforeValidator(_lease),
@@ -316,6 +325,10 @@ Lease = Annotated[
                             "properties": {
                                 "name": {"type": "string"},
                                 "namespace": {"type": ["string", "null"]},
+                                "duration": DURATION_SCHEMA,
+                                "renew_deadline": DURATION_SCHEMA,
+                                "retry": DURATION_SCHEMA,
+                                "service_account": {"type": "string"},
                             },
                         },
                     },

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from rotator.core.lease import Lost
 from rotator.core.names import CredentialName
 from rotator.core.outcome import StoreError
 from rotator.engine.desk import Desk
@@ -61,35 +62,40 @@ class Daemon:
     _asked: dict[CredentialName, int] = field(default_factory=dict)
     _frozen: bool = False
 
-    async def run(self) -> int:
-        """Lead and work until `stop`; return how many drivers had to be cut off."""
+    async def run(self) -> Lost | None:
+        """Lead and work until `stop` (None), or until the lease is lost (why).
+
+        The desk is closed in the end; after a loss begin again with a new one, which
+        believes nothing that others may have changed.
+        """
         desk, log = self.desk, self.desk.telling.log
         scheduler = self._scheduler()
         scheduler.start()
         workers: list[asyncio.Task[None]] = []
+        lost: asyncio.Task[Lost] | None = None
         try:
             await desk.feel()
             if not await self._lead():
-                return 0
-            await self._guarded(desk.take_up)
+                return None
+            lost = asyncio.create_task(self.lease.lost(), name="lost")
             self.pass_due.set()
             workers = [
                 asyncio.create_task(self._passes(), name="passes"),
                 asyncio.create_task(self._ended(), name="ended"),
                 asyncio.create_task(self._tidies(), name="tidies"),
             ]
-            await self.stop.wait()
+            await self._stop_or(lost)
             log.info(events.STOPPING, open=len(desk.rotations.open_stands()))
         finally:
             scheduler.shutdown(wait=False)
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            late = await desk.close()
-            self.lease.release()
-            desk.metrics.leader(leads=False)
+            late = await self._stand_down(lost)
+            await self.lease.release()
+            await desk.close()
         log.info(events.STOPPED, cut_off=late)
-        return late
+        return lost.result() if lost.done() and not lost.cancelled() else None
 
     def beat_age(self) -> float:
         """Return the seconds since the event loop last had its turn."""
@@ -98,19 +104,47 @@ class Daemon:
     async def _lead(self) -> bool:
         log = self.desk.telling.log
         waiting = asyncio.ensure_future(
-            self.lease.acquire(lambda: log.warning(events.STANDBY, why="another daemon leads"))
+            self.lease.acquire(lambda why: log.warning(events.STANDBY, why=why))
         )
-        stopped = asyncio.ensure_future(self.stop.wait())
-        await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not waiting.done():
+        if not await self._stop_or(waiting):
             waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
             return False
         waiting.result()
         self.leads = True
         self.desk.metrics.leader(leads=True)
         log.info(events.LEADER)
         return True
+
+    async def _stop_or(self, other: asyncio.Future[Any]) -> bool:
+        """Wait until we are told to stop, or for something else; say whether that came."""
+        stopped = asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait({other, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        return other.done()
+
+    async def _stand_down(self, lost: asyncio.Task[Lost] | None) -> int:
+        """End all work, in the time that is left once the lease is lost."""
+        if lost is None:
+            return 0
+        log = self.desk.telling.log
+        resting = asyncio.ensure_future(self.desk.rest())
+        await asyncio.wait({resting, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            why = lost.result()
+            log.error(events.LEASE_LOST, why=why.why, seconds=round(why.seconds, 3))
+            resting.cancel()
+            await asyncio.gather(resting, return_exceptions=True)
+            late = await self.desk.rest(why.seconds)
+        else:
+            late = resting.result()
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+        self.leads = False
+        self.desk.metrics.leader(leads=False)
+        self.desk.metrics.clear()
+        log.info(events.STOOD_DOWN, cut_off=late)
+        return late
 
     # ticks
 
@@ -169,7 +203,8 @@ class Daemon:
     # workers
 
     async def _passes(self) -> None:
-        """Pass whenever one is due, then open what is due."""
+        """Take up what is open, then pass whenever one is due, and open what is due."""
+        await self._guarded(self.desk.take_up)
         while True:
             await self.pass_due.wait()
             self.pass_due.clear()

@@ -75,6 +75,7 @@ class Desk:
     _opening: dict[asyncio.Task[None], Planned] = field(default_factory=dict)
     _opened: dict[ExchangeName, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _rendered: tuple[Snapshot, tuple[tuple[Record | None, Stay | None], ...]] | None = None
+    _drawing: asyncio.Future[None] | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -166,20 +167,21 @@ class Desk:
                 self._opening.pop(task, None)
             self.rotations.wake()
 
-    async def _settle_openings(self) -> None:
+    async def _settle_openings(self, seconds: float) -> None:
         """Let what is being opened come to its end, or give it up."""
         self.rotations.stop.set()
         tasks = tuple(self._opening)
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=OPENING_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=min(seconds, OPENING_SECONDS))
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> int:
         """Bring every rotation to a safe place; return how many drivers were cut off."""
-        await self._settle_openings()
-        return await self.rotations.drain(seconds)
+        until = self.clock.monotonic() + seconds
+        await self._settle_openings(seconds)
+        return await self.rotations.drain(max(0.0, until - self.clock.monotonic()))
 
     async def _try_open(self, snapshot: Snapshot, planned: Planned) -> None:
         credential = snapshot.by_name[planned.credential].credential
@@ -270,7 +272,8 @@ class Desk:
         def draw() -> None:
             self.metrics.render(view_of(snapshot, stands, self.houses, now))
 
-        await asyncio.to_thread(draw)
+        self._drawing = asyncio.ensure_future(asyncio.to_thread(draw))
+        await asyncio.shield(self._drawing)
         self._rendered = (snapshot, standing)
 
     def pins_problem(self, record: Record) -> str | None:
@@ -285,10 +288,20 @@ class Desk:
         owner = self.passes.owner(parent) if parent is not None else None
         return pins_problem(record.pins, seen.credential, owner)
 
-    async def close(self) -> int:
-        """End: drivers reach a safe place, connections close; returns drivers cut off."""
-        late = await self.drain()
+    async def rest(self, seconds: float = DRAIN_SECONDS) -> int:
+        """End all work: drivers reach a safe place, or are cut off after so many seconds.
+
+        Returns how many were.  When it returns nothing is driven, read or drawn any more.
+        """
+        late = await self.drain(seconds)
         await self.passes.hub.close()
+        if self._drawing is not None:
+            await asyncio.wait([self._drawing])
+        return late
+
+    async def close(self) -> int:
+        """End all work and close the connections; returns drivers cut off."""
+        late = await self.rest()
         await self.houses.aclose()
         await self.kv.close()
         self.telling.audit.close()

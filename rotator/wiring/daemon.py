@@ -18,7 +18,7 @@ from rotator.core.outcome import StoreError
 from rotator.engine.clock import Clock, SystemClock
 from rotator.engine.daemon import Daemon, Every
 from rotator.engine.desk import Desk
-from rotator.engine.lease import FileLease, Lease, NoLease
+from rotator.engine.lease import Lease
 from rotator.engine.once import run_once
 from rotator.engine.reports import Document
 from rotator.engine.snapshot import Snapshot
@@ -31,6 +31,7 @@ from rotator.serve.server import serve
 from rotator.serve.state import ServeState
 from rotator.wiring import SetupError
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
+from rotator.wiring.leading import lease_of, take
 
 STORE_RETRY: Final = 5.0
 """Seconds between two tries to reach a store that is not there when the daemon starts."""
@@ -52,41 +53,42 @@ def prepared(logs: BinaryIO, clock: Clock, level: str = "info") -> Redactor:
     return redactor
 
 
-def lease_of(config: Config, clock: Clock) -> Lease:
-    """Return the lease that the configuration names.  Raises SetupError."""
-    if config.lease.kubernetes is not None:
-        raise SetupError(
-            "lease.kubernetes: this version has no Kubernetes lease; use lease: {file: PATH}"
-        )
-    return NoLease() if config.lease.file is None else FileLease(Path(config.lease.file), clock)
-
-
 async def once(config: Config, environ: Mapping[str, str], logs: BinaryIO, wait: float) -> Document:
     """Do one whole pass and return what it prints.
 
-    Raises SetupError, and StoreError where the store stops the pass.
+    Raises SetupError, also where another daemon leads or the lease is lost midway, and
+    StoreError where the store stops the pass.
     """
     clock = SystemClock()
     redactor = prepared(logs, clock)
-    lease = lease_of(config, clock)
-    if not _taken(lease, config):
-        raise SetupError(f"lease.file: another daemon holds {config.lease.file}")
-    desk: Desk | None = None
+    lease = lease_of(config, environ, clock)
     try:
+        await take(lease)
         around = Surroundings(config, environ, clock, redactor, new_metrics(config))
-        desk = await open_desk(around)
-        return await run_once(desk, wait)
+        return await _while_held(lease, around, wait)
     finally:
-        if desk is not None:
-            await desk.close()
-        lease.release()
+        await lease.release()
 
 
-def _taken(lease: Lease, config: Config) -> bool:
+async def _while_held(lease: Lease, around: Surroundings, wait: float) -> Document:
+    """Do the pass; cut it off in the time that is left when the lease is lost."""
+    desk = await open_desk(around)
+    lost = asyncio.create_task(lease.lost(), name="lost")
+    work = asyncio.create_task(run_once(desk, wait), name="once")
     try:
-        return lease.try_acquire()
-    except OSError as error:
-        raise SetupError(f"lease.file: {config.lease.file}: {error.strerror}") from None
+        await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            why = lost.result()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await desk.rest(why.seconds)
+            raise SetupError(f"the lease was lost: {why.why}")
+        return work.result()
+    finally:
+        for task in (work, lost):
+            task.cancel()
+        await asyncio.gather(work, lost, return_exceptions=True)
+        await desk.close()
 
 
 async def look(
@@ -216,18 +218,21 @@ class _Process:
         await pages
 
     async def _work(self, around: Surroundings) -> None:
+        """Run daemons until we are told to stop: a new one each time that the lease is lost."""
         config = around.config
-        lease = lease_of(config, self.clock)
-        desk = await self._desk(around)
-        if desk is None:
-            return
         every = Every(config.every.inventory, config.every.tidy)
-        self._daemon = Daemon(desk, lease, every, self._stop, beat=self.clock.monotonic())
-        self._log.info(events.STARTED, version=__version__, rotates=desk.rotates)
-        try:
-            await self._daemon.run()
-        finally:
-            self._daemon = None
+        while not self._stop.is_set():
+            self.metrics.leader(leads=False)
+            lease = lease_of(config, around.environ, self.clock)
+            desk = await self._desk(around)
+            if desk is None:
+                return
+            self._daemon = Daemon(desk, lease, every, self._stop, beat=self.clock.monotonic())
+            self._log.info(events.STARTED, version=__version__, rotates=desk.rotates)
+            try:
+                await self._daemon.run()
+            finally:
+                self._daemon = None
 
     async def _desk(self, around: Surroundings) -> Desk | None:
         """Open the store, and wait for it as long as it takes."""

@@ -53,7 +53,7 @@ from rotator.observe.render import PerCredential
 from rotator.observe.wrap import exchange_answers, store_requests
 from rotator.stores.cipher import KEY_BYTES
 from rotator.stores.documents import Documents
-from rotator.stores.epoch import Anchor, Epoch, FileAnchor, default_anchor_file
+from rotator.stores.epoch import Anchor, Epoch
 from rotator.stores.fingerprints import Fingerprints
 from rotator.stores.inventory import Inventory
 from rotator.stores.journal import Journal
@@ -64,6 +64,7 @@ from rotator.stores.sealing import Sealer, load_fingerprints, load_sealer
 from rotator.stores.shelf import Shelf
 from rotator.wiring import SetupError
 from rotator.wiring.exchanges import open_exchange_for
+from rotator.wiring.leading import Elsewhere, anchor_of
 from rotator.wiring.stores import open_store
 
 BLIND: Final = (
@@ -329,30 +330,8 @@ class _Builder:
 
     def _anchor(self, parts: _Parts) -> Anchor:
         if parts.blind:
-            return _Elsewhere()
-        return anchor_of(self.around.config, self.around.environ)
-
-
-def anchor_of(config: Config, environ: Mapping[str, str]) -> FileAnchor:
-    """Return the anchor of the configured store."""
-    store = config.store
-    if store.anchor.file is not None:
-        return FileAnchor(Path(store.anchor.file))
-    local = store.local.file if store.local is not None else ""
-    name = store.vault.address if store.vault is not None else local
-    return FileAnchor(default_anchor_file(environ, name, StorePath(store.state.strip("/"))))
-
-
-class _Elsewhere:
-    """The anchor on a person's machine: it lies with the daemon, who judges by it."""
-
-    async def read(self) -> int | None:
-        """Return the number that every store has reached."""
-        return 0
-
-    async def raise_to(self, number: int) -> None:
-        """Keep nothing."""
-        del number
+            return Elsewhere()
+        return anchor_of(self.around.config, self.around.environ, self.around.clock)
 
 
 @dataclass(frozen=True, slots=True)

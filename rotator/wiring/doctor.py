@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rotator.config import Config, limits
 from rotator.core.credentials import compile_glob
@@ -32,8 +31,10 @@ from rotator.stores.port import Health
 from rotator.stores.preflight import Preflight
 from rotator.stores.publisher import Publisher
 from rotator.wiring import SetupError
-from rotator.wiring.desk import anchor_of
+from rotator.wiring.checked import Check, bad, good
+from rotator.wiring.doctor_lease import lease
 from rotator.wiring.exchanges import exchange_names, open_exchange_for
+from rotator.wiring.leading import Elsewhere, anchor_file, anchor_of
 from rotator.wiring.people import People
 
 SKEW_LIMIT: Final = timedelta(seconds=5)
@@ -47,33 +48,10 @@ READ: Final = frozenset({"read"})
 LIST: Final = frozenset({"list"})
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must be so; `cure` says what to do where it is not."""
-
-    name: str
-    ok: bool
-    message: str
-    cure: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """Return the public form."""
-        return {"name": self.name, "ok": self.ok, "message": self.message, "cure": self.cure}
-
-
-def good(name: str, message: str, cure: str | None = None) -> Check:
-    """Return a check that is met."""
-    return Check(name, True, message, cure)
-
-
-def bad(name: str, message: str, cure: str) -> Check:
-    """Return a check that is not met."""
-    return Check(name, False, message, cure)
-
-
 async def examine(people: People) -> list[Check]:
     """Return every check, as far as the store can be reached.  Never raises StoreError."""
     found = files(people.config, people.environ)
+    found += await lease(people.config, people.environ, people.clock)
     store = await _store(people)
     found += store
     if not all(check.ok for check in store):
@@ -95,10 +73,11 @@ async def examine(people: People) -> list[Check]:
 
 def files(config: Config, environ: Mapping[str, str]) -> list[Check]:
     """Return what this machine's own files must allow."""
+    anchor = anchor_file(config, environ)
     wanted = [
         ("audit file", "audit.file", config.audit.file),
         ("lease file", "lease.file", config.lease.file),
-        ("anchor file", "store.anchor.file", str(anchor_of(config, environ).file)),
+        ("anchor file", "store.anchor.file", str(anchor) if anchor else None),
     ]
     return [_writable(name, field, Path(file)) for name, field, file in wanted if file]
 
@@ -255,7 +234,9 @@ async def _key(people: People, name: str, path: StorePath) -> Check:
 
 
 async def _anchor(people: People) -> Check:
-    anchor = anchor_of(people.config, people.environ)
+    anchor = anchor_of(people.config, people.environ, people.clock)
+    if isinstance(anchor, Elsewhere):
+        return good("anchor", "it is an annotation of the Lease, which only pods see")
     try:
         standing = await Epoch(people.documents, anchor).judge(acts=False)
     except StoreError as error:

@@ -16,8 +16,8 @@ from rotator.engine.reports import rotation_of
 from rotator.engine.standing import lost, of_record, resting
 from rotator.stores.epoch import RESUME, Epoch, Going, epoch_in
 from rotator.stores.journal import Journaled
-from rotator.wiring.desk import anchor_of
 from rotator.wiring.holds import holds_on
+from rotator.wiring.leading import Elsewhere, anchor_of
 from rotator.wiring.people import People, Refused, Target, find
 
 NOWHERE: Final = StorePath("")
@@ -204,14 +204,15 @@ async def resume(people: People) -> Resumed:
     """Say that a store which looks restored may be acted on again.
 
     Where the store looks well from this machine nothing is written: an answer that
-    nobody asked for could fit a later restore.
+    nobody asked for could fit a later restore.  Where the anchor is a Lease that only
+    pods see, the person is believed.
     """
     documents = people.documents
     epoch = await documents.read(documents.epoch)
     place = documents.command(RESUME)
-    anchor = anchor_of(people.config, people.environ)
+    anchor = anchor_of(people.config, people.environ, people.clock)
     standing = await Epoch(documents, anchor).judge(acts=False)
-    if isinstance(standing, Going):
+    if isinstance(standing, Going) and not isinstance(anchor, Elsewhere):
         return Resumed(standing.epoch, place, 0)
     number = await _put(people, place, {"epoch": epoch_in(epoch)})
     return Resumed(epoch_in(epoch), place, number)

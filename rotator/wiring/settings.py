@@ -22,11 +22,12 @@ FILES: Final = frozenset(
         "key_file",
         "role_id_file",
         "secret_id_file",
+        "service_account",
         "token_file",
         "web_config",
     }
 )
-"""Every field of the configuration that names a file."""
+"""Every field of the configuration that names a file or a folder."""
 
 OF_THE_SHELL: Final = ("VAULT_CACERT",)
 """Variables whose relative paths are meant from where the command is typed."""

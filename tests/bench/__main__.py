@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench import daemon, growth, large, rotation
+from tests.bench import daemon, growth, large, leading, rotation
 from tests.bench.estate import Place, large as large_estate, plant
 from tests.bench.goals import FULL, GOALS, QUICK, Sizes
 from tests.bench.servers import ROOT, Filler, Sandbox, sandbox_process, vault_process
@@ -63,6 +63,11 @@ class Bench:
         """Measure how the time of a pass grows."""
         return growth.measure(self.sizes.growth, self.sizes.rounds)
 
+    def leading(self) -> Numbers:
+        """Measure how soon another daemon leads."""
+        place, quick = self._place("leading"), self.sizes is QUICK
+        return leading.measure(place, self.filler, rounds=self.sizes.rounds, quick=quick)
+
     def _place(self, mount: str) -> Place:
         return Place.make(self.vault, self.sandbox, mount, self.folder)
 
@@ -84,6 +89,7 @@ PARTS: Final[tuple[tuple[Part, tuple[str, ...]], ...]] = (
     (Bench.rotation_ratio, ("rotation_ratio",)),
     (Bench.large_pass, ("inventory_ratio", "loop_block_p99_ms")),
     (Bench.process, ("scrape_cpu_ms", "rss_mib", "idle_cpu_percent")),
+    (Bench.leading, ("failover_s", "handover_s")),
 )
 
 

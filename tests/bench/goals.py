@@ -31,6 +31,8 @@ GOALS: Final[Mapping[str, Goal]] = {
     "loop_block_p99_ms": Goal(20),
     "rss_mib": Goal(150),
     "idle_cpu_percent": Goal(1),
+    "failover_s": Goal(2),
+    "handover_s": Goal(1),
     "growth_exponent": Goal(1.05),
 }
 

@@ -13,6 +13,7 @@ from tests.bench.growth import slope
 from tests.bench.heart import percentile
 from tests.bench.servers import ROOT
 from tests.bench.tape import Sent, Tape
+from tests.servers.kube_server import KubeServer
 from tests.servers.vault_server import VaultServer
 
 
@@ -54,7 +55,9 @@ def test_the_table_says_what_is_missed() -> None:
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_quick_bench_measures_every_number(vault: VaultServer, tmp_path: Path) -> None:
+def test_the_quick_bench_measures_every_number(
+    vault: VaultServer, kube: KubeServer, tmp_path: Path
+) -> None:
     """With tiny sizes it runs to its end and writes each promised name with a number."""
     file = tmp_path / "bench.json"
     command = [sys.executable, "-m", "tests.bench", "--quick", "--to", str(file)]

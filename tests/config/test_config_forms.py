@@ -146,6 +146,18 @@ rules: [{match: a/b, strategy: observe, managed: false, consumers: [x], name: on
     )
 
 
+def test_a_kubernetes_lease_has_the_defaults_of_client_go() -> None:
+    """Fifteen, ten and two seconds, in the pod's own namespace, with its own account."""
+    assert show(good("lease: {kubernetes: {name: desk}}"))["lease"]["kubernetes"] == {
+        "name": "desk",
+        "namespace": None,
+        "duration": "15s",
+        "renew_deadline": "10s",
+        "retry": "2s",
+        "service_account": "/var/run/secrets/kubernetes.io/serviceaccount",
+    }
+
+
 def test_the_example_loads_and_is_all_defaults() -> None:
     """The commented example is valid, and its values are the defaults but for the examples."""
     example = load_bytes(commented_example().encode(), {})

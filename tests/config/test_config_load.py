@@ -255,6 +255,13 @@ PROBLEMS: list[tuple[str, str, str]] = [
     ("lease: nune", "lease", "none, {file: PATH}"),
     ("lease: {fil: x}", "lease.fil", "`file`"),
     ("lease: {file: x, kubernetes: {}}", "lease", "Keep one"),
+    (
+        "lease: {kubernetes: {duration: 10s}}",
+        "lease.kubernetes.renew_deadline",
+        "between the two",
+    ),
+    ("lease: {kubernetes: {retry: 9s}}", "lease.kubernetes.retry", "several renewals"),
+    ("lease: {kubernetes: {retry: 0s}}", "lease.kubernetes.retry", "1 second"),
     ("serve: {listen: '9789'}", "serve.listen", "host:port"),
     ("serve: {listen: 'x:99999'}", "serve.listen", "host:port"),
     ("every: {inspect: 0}", "every.inspect", "at least 1 second"),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,15 @@ class Program:
         *arguments: str,
         program: tuple[str, ...] = ROTATOR,
         stdin: Any = subprocess.DEVNULL,
+        environ: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         self.out_file, self.log_file = folder / f"{name}.out", folder / f"{name}.log"
         with self.out_file.open("ab") as out, self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, *arguments],
+                [*prefix, sys.executable, *program, *arguments],
                 cwd=folder,
-                env=surroundings(folder),
+                env={**surroundings(folder), **(environ or {})},
                 stdin=stdin,
                 stdout=out,
                 stderr=log,
@@ -103,11 +105,16 @@ class Program:
 
     def metrics(self) -> str:
         """Return its metrics page."""
+        status, text = self.page("/metrics")
+        assert status == 200
+        return text
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Return the status and the text of one of its pages."""
         port = self.wait_for("listening")["port"]
-        answer = HTTP.request("GET", f"http://127.0.0.1:{port}/metrics")
-        assert answer.status == 200
-        NET.look("the metrics page", answer.data)
-        return answer.data.decode()
+        answer = HTTP.request("GET", f"http://127.0.0.1:{port}{path}")
+        NET.look(f"the page {path}", answer.data)
+        return answer.status, answer.data.decode()
 
     def command_line(self) -> bytes:
         """Return the arguments as every user of the machine sees them."""

@@ -1,0 +1,1 @@
+"""A small client for Kubernetes: one Lease, read and written under its resourceVersion."""
