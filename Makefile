@@ -91,6 +91,10 @@ bench: $(DEV) ## measure the numbers it promises, into build/bench.json
 server: $(DEV) ## find a real Vault, or build one, for the tests
 	@$(RUN) -m tests.servers
 
+.PHONY: chart
+chart: $(DEV) ## write the chart's schema and table of values anew
+	@$(RUN) -m deploy.chart
+
 OUT ?= requirements
 
 .PHONY: lock

@@ -1,0 +1,53 @@
+"""checkov, whose pins agree with nobody's, in an environment of its own outside the clone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+LOCK: Final = Path(__file__).parents[2] / "requirements" / "checkov.txt"
+
+
+def environment() -> Path:
+    """Return the folder of the environment; make it (a minute) if it is not there."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    tag = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
+    target = root / "rotator" / f"checkov-py{tag}-{digest}"
+    if not (target / "complete").is_file():
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
+        pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+        options = ["--disable-pip-version-check", "--require-hashes", "--no-deps"]
+        subprocess.run([*pip, *options, "-r", str(LOCK)], check=True)
+        (target / "complete").touch()
+    return target
+
+
+def failed_checks(folder: Path, skipped: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (check, resource, what it says) of each check that the manifests fail."""
+    done = subprocess.run(
+        [
+            *(str(environment() / "bin" / "python"), "-W", "ignore", "-m", "checkov.main"),
+            *("--directory", str(folder), "--framework", "kubernetes", "--skip-download"),
+            *("--skip-check", ",".join(skipped), "--output", "json", "--soft-fail"),
+        ],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LOG_LEVEL": "ERROR"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["summary"]["passed"], "checkov looked at nothing"
+    return [
+        (each["check_id"], each["resource"], each["check_name"])
+        for each in report["results"]["failed_checks"]
+    ]
