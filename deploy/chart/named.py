@@ -27,6 +27,9 @@ WEB_CONFIG: Final = _closed(
     {
         "tls_server_config": _closed(
             {
+                "cert": TEXT,
+                "key": TEXT,
+                "client_ca": TEXT,
                 "cert_file": TEXT,
                 "key_file": TEXT,
                 "client_ca_file": {"type": "string"},

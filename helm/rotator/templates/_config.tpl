@@ -44,6 +44,11 @@ lease:
   kubernetes:
     name: {{ include "rotator.leaseName" . }}
     namespace: {{ include "rotator.namespace" . }}
+    {{- range $key, $value := dict "duration" "duration" "renew_deadline" "renewDeadline" "retry" "retry" }}
+    {{- with get $.Values.leaderElection $value }}
+    {{ $key }}: {{ . }}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- include "rotator.ownVault" . }}
 {{- end -}}

@@ -210,9 +210,10 @@ hostUsers: {{ .Values.hostUsers }}
 {{- include "rotator.podPlace" . }}
 terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
 {{- with .Values.topologySpreadConstraints }}
+{{- $pods := dict "labelSelector" (dict "matchLabels" (include "rotator.selectorLabels" $ | fromYaml)) }}
 topologySpreadConstraints:
   {{- range . }}
-  - {{ toYaml (merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" (include "rotator.selectorLabels" $ | fromYaml)))) | nindent 4 | trim }}
+  - {{ toYaml (hasKey . "labelSelector" | ternary . (mergeOverwrite (deepCopy $pods) .)) | nindent 4 | trim }}
   {{- end }}
 {{- end }}
 {{- with .Values.extraInitContainers }}

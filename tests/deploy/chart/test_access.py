@@ -22,7 +22,7 @@ def rules(role: Object) -> set[tuple[str, str, str, str]]:
 
 
 def test_the_daemon_may_only_hold_its_lease(helm4: Helm) -> None:
-    """By default it may make a Lease and read and change its own, in its own namespace."""
+    """By default it may make a Lease and read, watch and change its own, in its own namespace."""
     rendered = helm4.render()
     role = rendered.one("Role")
     lease = ("coordination.k8s.io", "leases")
@@ -30,6 +30,7 @@ def test_the_daemon_may_only_hold_its_lease(helm4: Helm) -> None:
         (*lease, "create", "*"),
         (*lease, "get", "rotator"),
         (*lease, "update", "rotator"),
+        (*lease, "watch", "rotator"),
     }
     assert role["metadata"]["namespace"] == NAMESPACE
 

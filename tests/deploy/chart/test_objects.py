@@ -198,6 +198,20 @@ def test_hand_over_by_strategy(helm4: Helm) -> None:
     assert helm4.render().pod["terminationGracePeriodSeconds"] == 60
 
 
+def test_the_lease_can_be_timed(helm4: Helm) -> None:
+    """Name and times of the Lease reach the configuration, and the Role names the same Lease."""
+    timed = {"leaseName": "lead", "duration": "30s", "renewDeadline": "20s", "retry": "4s"}
+    rendered = helm4.render({"leaderElection": timed})
+    assert yaml.safe_load(rendered.config)["lease"]["kubernetes"] == {
+        "name": "lead",
+        "namespace": NAMESPACE,
+        "duration": "30s",
+        "renew_deadline": "20s",
+        "retry": "4s",
+    }
+    assert rendered.one("Role")["rules"][1]["resourceNames"] == ["lead"]
+
+
 def test_replicas_are_spread_and_kept(helm4: Helm) -> None:
     """A constraint without a selector gets the pods' own, and a budget selects the same pods."""
     rendered = helm4.render("high-availability")

@@ -64,7 +64,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"prometheusRule": {"alertForOverrides": {"RotatorUp": "1m"}}},
         ("alertForOverrides", "RotatorUp"),
     ),
-    "port too high": ({"listen": {"port": 70000}}, ("port", "65535")),
+    "port too high": ({"listen": {"port": 70000}}, ("listen", "port")),
     "no digest": ({"image": {"digest": "latest"}}, ("digest", "sha256")),
     "password in clear": (
         {"webConfig": {"config": {"basic_auth_users": {"me": "hunter2"}}}},
