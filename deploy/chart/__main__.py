@@ -30,8 +30,9 @@ def generated(chart: Path = CHART) -> dict[Path, str]:
 def alert_names(file: Path) -> list[str]:
     """Return the names of the built-in alerts in order."""
     groups: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-    rules = (rule for group in groups for key in ("rules", "alerts") for rule in group.get(key, ()))
-    return [rule["alert"] for rule in rules if "alert" in rule]
+    listed = (alert["name"] for group in groups for alert in group.get("alerts", ()))
+    rules = (rule for group in groups for rule in group.get("rules", ()))
+    return [*listed, *(rule["alert"] for rule in rules if "alert" in rule)]
 
 
 def main() -> int:

@@ -58,7 +58,10 @@ A file as JSON with the marks in its strings filled in: %SELECTOR%, %RUNBOOKS%, 
 {{- end -}}
 {{- end -}}
 
-{{/* All groups, as YAML: `groups: [...]`.  A group that is left without a rule goes. */}}
+{{/*
+All groups, as YAML: `groups: [...]`.  A group has `alerts` (each with a `name`), `rules` as
+Prometheus writes them, or both; one that is left without a rule goes.
+*/}}
 {{- define "rotator.alertGroups" -}}
 {{- $values := .Values.prometheusRule -}}
 {{- $marks := dict "RUNBOOKS" $values.runbookUrl "GRAFANA" $values.grafanaUrl -}}
@@ -66,7 +69,11 @@ A file as JSON with the marks in its strings filled in: %SELECTOR%, %RUNBOOKS%, 
 {{- $groups := list -}}
 {{- range $group := $file.groups -}}
 {{- $rules := list -}}
-{{- range concat (get $group "rules" | default list) (get $group "alerts" | default list) -}}
+{{- $listed := get $group "rules" | default list -}}
+{{- range get $group "alerts" | default list -}}
+{{- $listed = append $listed (merge (dict "alert" .name) (omit . "name")) -}}
+{{- end -}}
+{{- range $listed -}}
 {{- with include "rotator.rule" (dict "root" $ "rule" .) | fromYaml -}}
 {{- $rules = append $rules . -}}
 {{- end -}}

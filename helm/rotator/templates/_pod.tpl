@@ -143,11 +143,6 @@ args:
 env:
   - name: XDG_STATE_HOME
     value: /var/lib/rotator
-  - name: POD_NAME
-    valueFrom:
-      fieldRef:
-        apiVersion: v1
-        fieldPath: metadata.name
   {{- with $root.Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +54,12 @@ class Helm:
         apis: Sequence[str] = (),
         kube: str = "1.36.0",
     ) -> Rendered:
-        """Render with the values of a case, or with a mapping; `apis` are what the cluster has."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = values_file(values) if isinstance(values, str) else Path(folder) / "values.yaml"
-            if not isinstance(values, str):
-                file.write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
-            extra = [option for api in apis for option in ("--api-versions", api)]
-            done = self.run(
-                *("template", RELEASE, str(chart), "--namespace", NAMESPACE),
-                *("--values", str(file), "--kube-version", kube, *extra),
-            )
-        objects = tuple(_documents(done.stdout)) if done.returncode == 0 else ()
-        return Rendered(done.returncode == 0, done.stdout, done.stderr, objects)
+        """Render with the values of a case, or with a mapping; `apis` are what the cluster has.
+
+        Renderings are kept: copy an object before changing it.
+        """
+        text = values_file(values).read_text() if isinstance(values, str) else _yaml(values)
+        return _rendered(self, text, chart, tuple(apis), kube)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +123,21 @@ class _Unique(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(values))
+
+
+@cache
+def _rendered(helm: Helm, values: str, chart: Path, apis: tuple[str, ...], kube: str) -> Rendered:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "values.yaml"
+        file.write_text(values, encoding="utf-8")
+        done = helm.run(
+            *("template", RELEASE, str(chart), "--namespace", NAMESPACE),
+            *("--values", str(file), "--kube-version", kube),
+            *(option for api in apis for option in ("--api-versions", api)),
+        )
+    objects = tuple(_documents(done.stdout)) if done.returncode == 0 else ()
+    return Rendered(done.returncode == 0, done.stdout, done.stderr, objects)

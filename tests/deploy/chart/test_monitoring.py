@@ -110,7 +110,7 @@ def test_a_recording_rule_stays(helm4: Helm, tmp_path: Path) -> None:
     """Recording rules are kept as they are, filled in, even without the alerts."""
     chart = _copy(tmp_path)
     rule = {"record": "job:up:sum", "expr": "sum(up{%SELECTOR%})"}
-    alert = {"alert": "Gone", "expr": "absent(up{%SELECTOR%})"}
+    alert = {"name": "Gone", "expr": "absent(up{%SELECTOR%})"}
     groups = [{"name": "mixed", "interval": "1m", "rules": [rule], "alerts": [alert]}]
     (chart / "files" / "alerts.yaml").write_text(yaml.safe_dump({"groups": groups}))
     on = {"create": True, "renderMode": "alwaysRender"}
@@ -119,6 +119,7 @@ def test_a_recording_rule_stays(helm4: Helm, tmp_path: Path) -> None:
     ]
     assert group["interval"] == "1m"
     assert group["rules"][0] == {"record": "job:up:sum", "expr": f"sum(up{{{SELECTED}}})"}
+    assert group["rules"][1]["alert"] == "Gone"
     assert group["rules"][1]["expr"] == f"absent(up{{{SELECTED}}})"
     off = {"prometheusRule": {**on, "disableBuiltinAlertGroup": True}}
     (group,) = helm4.render(off, chart=chart).one("PrometheusRule")["spec"]["groups"]
@@ -226,3 +227,18 @@ def test_grafana_gets_the_alerts_as_its_own(helm4: Helm, tmp_path: Path) -> None
     assert filled["data"][0]["datasourceUid"] == "mimir"
     assert filled["data"][0]["model"]["expr"] == f"absent(up{{{SELECTED}}})"
     assert filled["annotations"] == {"description": "{{ $labels.exchange }} is gone"}
+
+
+def test_both_kinds_of_alerts_are_the_same_alerts(helm4: Helm) -> None:
+    """Grafana's own rules are those of the PrometheusRule, by name, expression and severity."""
+    prometheus = alerts(helm4.render("service-monitor"))
+    text = helm4.render("grafana-alerts").one("ConfigMap", "rotator-alerts")["data"]
+    document = yaml.safe_load(text["rotator-alerts.yaml"])
+    managed = {rule["title"]: rule for group in document["groups"] for rule in group["rules"]}
+    assert set(managed) == set(prometheus)
+    for name, rule in managed.items():
+        assert rule["data"][0]["model"]["expr"] == prometheus[name]["expr"]
+        assert rule["labels"]["severity"] == prometheus[name]["labels"]["severity"]
+        assert rule["data"][0]["datasourceUid"] == "mimir"
+        assert rule["annotations"]["runbook_url"] == f"https://wiki.example/runbooks/{name}.md"
+    assert [each for each in texts(document) if re.search("%[A-Z]+%", each)] == []
