@@ -151,3 +151,34 @@ def test_the_chart_brings_no_crd() -> None:
     templates = "".join(path.read_text() for path in Path(CHART / "templates").rglob("*.*"))
     assert "CustomResourceDefinition" not in templates
     assert "ClusterRole" not in templates
+
+
+FAMILIAR = """
+global.imageRegistry global.imagePullSecrets nameOverride fullnameOverride namespaceOverride
+commonLabels image.registry image.repository image.tag image.digest image.pullPolicy
+imagePullSecrets replicaCount revisionHistoryLimit strategy resources livenessProbe.enabled
+livenessProbe.spec readinessProbe.enabled readinessProbe.spec nodeSelector tolerations affinity
+topologySpreadConstraints priorityClassName runtimeClassName schedulerName hostUsers dnsPolicy
+dnsConfig podAnnotations podLabels deploymentAnnotations podSecurityContext securityContext
+verticalPodAutoscaler.enabled serviceAccount.create serviceAccount.name
+serviceAccount.annotations serviceAccount.automount rbac.create podDisruptionBudget.enabled
+podDisruptionBudget.minAvailable podDisruptionBudget.maxUnavailable networkPolicy.enabled
+networkPolicy.ingress networkPolicy.egress extraEnv extraEnvFrom extraArgs extraVolumes
+extraVolumeMounts extraContainers extraInitContainers podSpecExtra extraObjects config
+existingConfigMap serviceMonitor.enabled serviceMonitor.namespace serviceMonitor.additionalLabels
+serviceMonitor.interval serviceMonitor.scrapeTimeout serviceMonitor.honorLabels
+serviceMonitor.relabelings serviceMonitor.metricRelabelings serviceMonitor.scheme
+serviceMonitor.tlsConfig serviceMonitor.renderMode prometheusRule.create
+prometheusRule.rulePrefix prometheusRule.extraLabels prometheusRule.alertExtraLabels
+prometheusRule.alertExtraAnnotations prometheusRule.alertExprOverrides
+prometheusRule.alertForOverrides prometheusRule.disableBuiltinAlertGroup
+prometheusRule.extraAlertGroups grafanaDashboard.enabled grafanaDashboard.sidecarLabel
+grafanaDashboard.sidecarLabelValue grafanaDashboard.annotations grafanaDashboard.extraLabels
+"""
+"""Values as cert-manager, external-secrets and x509-certificate-exporter spell them."""
+
+
+def test_values_are_spelled_as_people_know_them() -> None:
+    """A user of other charts finds each value under the name that those charts give it."""
+    ours = {".".join(value.path) for value in VALUES}
+    assert [name for name in FAMILIAR.split() if name not in ours] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,8 @@ from yamllint.config import YamlLintConfig
 
 from deploy.chart.__main__ import CHART
 from tests.deploy.chart.kit import CASES, Helm, Object
-from tests.servers.build import ServerMissing
 from tests.servers.checkov import failed_checks
-from tests.servers.crd_schemas import Schema, crd_schemas
+from tests.servers.crd_schemas import Schema
 
 pytestmark = pytest.mark.real
 
@@ -30,17 +28,6 @@ YAML = YamlLintConfig(
     "{extends: default, rules: {line-length: {max: 120}, document-start: disable,"
     " braces: {max-spaces-inside: 0}}}"
 )
-
-
-@pytest.fixture(scope="session")
-def schemas() -> Mapping[tuple[str, str], Schema]:
-    """The CRDs' schemas by apiVersion and kind."""
-    try:
-        return crd_schemas()
-    except ServerMissing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
 
 
 def validate(each: Object, version: str) -> None:
@@ -112,21 +99,23 @@ SKIPPED: dict[str, str] = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_checkov_has_nothing_against_the_pods(helm4: Helm, tmp_path: Path) -> None:
+def test_checkov_has_nothing_against_the_pods(helm4: Helm, checkov: Path, tmp_path: Path) -> None:
     """Checkov finds nothing in any example but what is skipped with a reason."""
     for case in ("network-policy", "high-availability", "rollout-restart", "web-config"):
         rendered = helm4.render(_with_policy(case))
         (tmp_path / f"{case}.yaml").write_text(yaml.safe_dump_all(rendered.objects))
-    assert failed_checks(tmp_path, sorted(SKIPPED)) == []
+    assert failed_checks(checkov, tmp_path, sorted(SKIPPED)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_checkov_is_skipped_no_further_than_needed(helm4: Helm, tmp_path: Path) -> None:
+def test_checkov_is_skipped_no_further_than_needed(
+    helm4: Helm, checkov: Path, tmp_path: Path
+) -> None:
     """Each check that is skipped would fail, and checkov finds a weakened pod."""
     weak = {"securityContext": {"allowPrivilegeEscalation": True}}
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(helm4.render(weak).objects))
-    failed = {check for check, _, _ in failed_checks(tmp_path, ())}
+    failed = {check for check, _, _ in failed_checks(checkov, tmp_path, ())}
     assert set(SKIPPED) <= failed
     assert "CKV_K8S_20" in failed
 
