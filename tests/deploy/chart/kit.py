@@ -18,6 +18,7 @@ from deploy.chart.__main__ import CHART
 CASES = tuple(sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").iterdir()))
 RELEASE = "rotator"
 NAMESPACE = "keys"
+KUBE = "1.36.0"
 
 Object = dict[str, Any]
 
@@ -52,7 +53,7 @@ class Helm:
         *,
         chart: Path = CHART,
         apis: Sequence[str] = (),
-        kube: str = "1.36.0",
+        kube: str = KUBE,
     ) -> Rendered:
         """Render with the values of a case, or with a mapping; `apis` are what the cluster has.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.chart.__main__ import CHART
-from tests.deploy.chart.kit import Helm, Rendered, values_file
+from tests.deploy.chart.kit import KUBE, Helm, Rendered, values_file
 
 pytestmark = pytest.mark.real
 
@@ -46,7 +46,7 @@ def test_a_selector_never_changes(helm: Helm) -> None:
 
 def test_two_renderings_are_alike(helm: Helm) -> None:
     """Nothing in the chart is drawn by chance, so that a second upgrade changes nothing."""
-    values = ("--values", str(values_file("web-config")))
+    values = ("--values", str(values_file("web-config")), "--kube-version", KUBE)
     first, second = (helm.run("template", "rotator", str(CHART), *values) for _ in range(2))
     assert first.stdout == second.stdout
     assert "kind: Deployment" in first.stdout

@@ -1,4 +1,7 @@
-"""What Helm prints after an install."""
+"""What Helm prints after an install.
+
+Helm 3 tells its notes only where it reaches a cluster, so Helm 4 speaks for both.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import yaml
 
 from deploy.chart.__main__ import CHART
 from rotator.cli import main
-from tests.deploy.chart.kit import NAMESPACE, Helm, values_file
+from tests.deploy.chart.kit import KUBE, NAMESPACE, Helm, values_file
 
 pytestmark = pytest.mark.real
 
@@ -30,9 +33,9 @@ def notes(helm: Helm, folder: Path, values: Mapping[str, Any] | str = "default")
     return done.stdout.partition("NOTES:\n")[2]
 
 
-def test_a_fresh_install_is_told_how_to_go_on(helm: Helm, tmp_path: Path) -> None:
+def test_a_fresh_install_is_told_how_to_go_on(helm4: Helm, tmp_path: Path) -> None:
     """The notes say that it only watches, what Vault must know, how to see it and how to arm."""
-    text = notes(helm, tmp_path)
+    text = notes(helm4, tmp_path)
     assert "only watches: it looks at every key and changes none" in text
     assert "bound_service_account_names=desk-rotator" in text
     assert f"bound_service_account_namespaces={NAMESPACE} audience=vault" in text
@@ -42,22 +45,22 @@ def test_a_fresh_install_is_told_how_to_go_on(helm: Helm, tmp_path: Path) -> Non
     assert "nobody scrapes it yet" in text
 
 
-def test_an_armed_one_names_its_paths(helm: Helm, tmp_path: Path) -> None:
+def test_an_armed_one_names_its_paths(helm4: Helm, tmp_path: Path) -> None:
     """With armed paths the notes name them, and do not explain arming again."""
-    text = notes(helm, tmp_path, "armed")
+    text = notes(helm4, tmp_path, "armed")
     assert "rotates what is due on these paths:\n  secret/trading/bybit/desk0\n" in text
     assert "arm\n" not in text
 
 
-def test_the_notes_warn_without_a_lease(helm: Helm, tmp_path: Path) -> None:
+def test_the_notes_warn_without_a_lease(helm4: Helm, tmp_path: Path) -> None:
     """Without a Lease the notes say what becomes of the anchor; with one they do not."""
-    assert "takes the store for\nrestored" in notes(helm, tmp_path, "no-lease")
-    assert "restored" not in notes(helm, tmp_path)
+    assert "takes the store for\nrestored" in notes(helm4, tmp_path, "no-lease")
+    assert "restored" not in notes(helm4, tmp_path)
 
 
-def test_a_foreign_config_map_is_told_what_it_must_say(helm: Helm, tmp_path: Path) -> None:
+def test_a_foreign_config_map_is_told_what_it_must_say(helm4: Helm, tmp_path: Path) -> None:
     """With a ConfigMap of the user's the notes say which keys it must hold."""
-    text = notes(helm, tmp_path, "existing-configmap")
+    text = notes(helm4, tmp_path, "existing-configmap")
     assert '`serve: {listen: "0.0.0.0:9789"}`' in text
     assert "`lease: {kubernetes: {name: desk-rotator}}`" in text
 
@@ -65,7 +68,7 @@ def test_a_foreign_config_map_is_told_what_it_must_say(helm: Helm, tmp_path: Pat
 def test_the_arming_command_arms(helm: Helm) -> None:
     """What the notes tell to type for arming gives a configuration with that path armed."""
     set_ = "config.rotation.armed={secret/trading/bybit/desk0}"
-    done = helm.run("template", "desk", str(CHART), "--set", set_)
+    done = helm.run("template", "desk", str(CHART), "--set", set_, "--kube-version", KUBE)
     assert done.returncode == 0, done.stderr
     config = next(d for d in yaml.safe_load_all(done.stdout) if d and d["kind"] == "ConfigMap")
     armed = yaml.safe_load(config["data"]["rotator.yaml"])["rotation"]["armed"]
