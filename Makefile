@@ -99,6 +99,10 @@ pictures: $(DEV) ## draw the dashboards of a daemon at work (needs Prometheus an
 server: $(DEV) ## find a real Vault, or build one, for the tests
 	@$(RUN) -m tests.servers
 
+.PHONY: chart
+chart: $(DEV) ## write the chart's schema and table of values anew
+	@$(RUN) -m deploy.chart
+
 OUT ?= requirements
 
 .PHONY: lock

@@ -1,0 +1,1 @@
+"""The chart's generated files: `python -m deploy.chart` writes schema and table of values."""
