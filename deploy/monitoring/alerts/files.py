@@ -16,6 +16,9 @@ from deploy.monitoring.panels import PANELS
 JOB: Final = 'job="rotator"'
 CHART_LINKS: Final = Links("%RUNBOOKS%", "%GRAFANA%")
 MADE: Final = "Made by `python -m deploy.monitoring alerts` from deploy/monitoring/alerts."
+SOURCE: Final = "prometheus"
+"""The uid of the data source in the provisioned file."""
+
 LOWEST: Final = -1.0e300
 """Below every value: whatever a query returns is a condition that holds."""
 
@@ -75,17 +78,30 @@ def grafana() -> str:
         "Goes to Grafana's provisioning/alerting/ folder. The data source has the uid\n"
         "`prometheus`, its scrape job is called `rotator`."
     )
+    return _dumped(about, _provisioned(JOB, SOURCE, EXAMPLE))
+
+
+def chart_grafana() -> str:
+    """Return what the chart's ConfigMap for Grafana is rendered from.
+
+    The template replaces `%SELECTOR%`, `%RUNBOOKS%` and `%DATASOURCE%`.
+    """
+    about = f"{MADE}\nThe template replaces %SELECTOR%, %RUNBOOKS% and %DATASOURCE%."
+    return _dumped(about, _provisioned(SELECTOR, "%DATASOURCE%", CHART_LINKS))
+
+
+def _provisioned(selector: str, source: str, links: Links) -> Document:
     groups = [
         {
             "orgId": 1,
             "name": group.name,
             "folder": "Rotator",
             "interval": "1m",
-            "rules": [_managed(alert) for alert in group.alerts],
+            "rules": [_managed(alert, selector, source, links) for alert in group.alerts],
         }
         for group in GROUPS
     ]
-    return _dumped(about, {"apiVersion": 1, "groups": groups})
+    return {"apiVersion": 1, "groups": groups}
 
 
 def _rule(alert: Alert, naming: str, selector: str, links: Links) -> Document:
@@ -103,7 +119,7 @@ def _rule(alert: Alert, naming: str, selector: str, links: Links) -> Document:
     }
 
 
-def _managed(alert: Alert) -> Document:
+def _managed(alert: Alert, selector: str, source: str, links: Links) -> Document:
     panel = PANELS[alert.name]
     return {
         "uid": uid_of(alert),
@@ -112,11 +128,11 @@ def _managed(alert: Alert) -> Document:
         "data": [
             {
                 "refId": "A",
-                "datasourceUid": "prometheus",
+                "datasourceUid": source,
                 "relativeTimeRange": {"from": 600, "to": 0},
                 "model": {
                     "refId": "A",
-                    "expr": alert.expr.replace(SELECTOR, JOB),
+                    "expr": alert.expr.replace(SELECTOR, selector),
                     "instant": True,
                     "range": False,
                     "editorMode": "code",
@@ -143,7 +159,7 @@ def _managed(alert: Alert) -> Document:
         "annotations": {
             "summary": alert.summary,
             "description": alert.description.replace("$value", "$values.A.Value"),
-            "runbook_url": EXAMPLE.runbook(alert),
+            "runbook_url": links.runbook(alert),
         },
     }
 
@@ -162,5 +178,6 @@ FILES: Final = {
     "deploy/prometheus/rotator.rules.yaml": prometheus,
     "deploy/grafana/alerting/rotator.yaml": grafana,
     "helm/rotator/files/alerts.yaml": chart,
+    "helm/rotator/files/grafana-alerts.yaml": chart_grafana,
 }
 """Path from the project's root to what writes its text."""
