@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from gzip import compress
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 from rotator.serve.app import build_app
 from rotator.serve.server import Guarded, serve
 from rotator.serve.state import ServeState
+from tests.serve.views import Told
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,6 +29,7 @@ class World:
     reloads: bool = True
     reloaded: int = 0
     waits_for: asyncio.Event | None = None
+    views: Told = field(default_factory=Told)
 
     def metrics(self, *, gzip: bool) -> bytes:
         """Return the text."""
@@ -49,6 +51,7 @@ class World:
             not_ready=lambda: self.reason,
             reload=self.reload,
             version="1.0 <b>",
+            views=self.views,
         )
         return replace(state, **changes)
 
