@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Scene:
     armed: list[str] = field(default_factory=list)
     policy: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    store: dict[str, Any] | None = None
     secrets: set[str] = field(default_factory=set, repr=False)
     key_ids: set[str] = field(default_factory=set, repr=False)
 
@@ -106,7 +108,7 @@ class Scene:
         child = {"exchange": "bybit", "parent": MASTER, "policy": "desk"}
         return {
             "store": {
-                "local": {"file": "s.db", "key_file": "s.key"},
+                **(self.store or {"local": {"file": "s.db", "key_file": "s.key"}}),
                 "paths": ["secret/"],
                 "state": STATE,
                 "anchor": {"file": "anchor"},
@@ -134,6 +136,11 @@ class Running:
 
     program: Program
     url: str
+
+    def cpu_ms(self) -> float:
+        """Return the processor time that it has taken so far."""
+        spent = Path(f"/proc/{self.program.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(spent[11]) + int(spent[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
     def get(self, path: str = "/") -> str:
         """Return the text of a page."""

@@ -49,14 +49,13 @@ def test_what_is_wrong_stands_first_with_its_cure() -> None:
     page = shown(small_fleet())
     order = [
         "What is wrong Rotations Fleet Health",
-        "1 critical findings",
         "Invalid at bybit: secret/trading/bybit/dead",
         "Do: See rotator explain secret/trading/bybit/dead.",
         "Overdue at binance",
         "For your information: 1 note",
         "Rotations under way",
         "The fleet",
-        "Health",
+        "Exchanges, by the last look",
     ]
     places = [page.index(words) for words in order]
     assert places == sorted(places)
