@@ -35,7 +35,7 @@ header nav{margin-left:auto}
 .quiet{color:var(--quiet)}
 .name,.code{font-weight:600}
 bdi,code{overflow-wrap:anywhere}
-td>span{display:inline-block;max-width:14rem;overflow-wrap:break-word}
+td>span{display:inline-block;max-width:10rem;overflow-wrap:break-word}
 td bdi{overflow-wrap:break-word}
 code{font:.92em/1.5 ui-monospace,monospace;background:var(--unknown-paper);padding:.1rem .35rem;
 border-radius:.25rem}
@@ -76,12 +76,12 @@ select{max-width:14rem}
 button{background:var(--link);border-color:var(--link);color:var(--paper);font-weight:600;
 padding:.4rem 1.1rem;cursor:pointer}
 form>a{padding:.5rem 0}
-table{border-collapse:collapse;width:100%;font-size:.93rem}
+table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;color:var(--quiet);padding:.25rem 0 .5rem}
-th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;
+th,td{text-align:left;vertical-align:top;padding:.5rem .6rem .5rem 0;
 border-bottom:1px solid var(--line)}
 thead th{white-space:nowrap;border-bottom:2px solid var(--line)}
-tbody th{font-weight:400;min-width:14rem}
+tbody th{font-weight:400;min-width:12rem}
 tbody tr.critical th{box-shadow:inset .25rem 0 var(--critical);padding-left:.6rem}
 tbody tr.warning th{box-shadow:inset .25rem 0 var(--warning);padding-left:.6rem}
 tbody tr:hover{background:var(--card)}
@@ -93,15 +93,17 @@ dt{color:var(--quiet)}
 dd{margin:0;overflow-wrap:anywhere}
 .links{margin:1.5rem 0 3rem}
 .links a{margin-right:1rem}
-@media (max-width:60rem){
+@media (min-width:100rem){td>span{max-width:20rem}}
+@media (max-width:72rem){
 table,tbody,tr,th,td,caption{display:block;width:100%}
 thead{display:none}
 tbody tr{border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem;margin:.6rem 0;
 background:var(--card)}
 tbody th,tbody td{border:0;padding:.15rem 0}
 tbody th{margin-bottom:.25rem}
-td[data-title]{display:grid;grid-template-columns:7.5rem 1fr;gap:.5rem}
-td>span{max-width:none}
+td[data-title]{display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:.5rem}
+td>span{max-width:none;min-width:0}
+td bdi{overflow-wrap:anywhere}
 td[data-title]::before{content:attr(data-title);color:var(--quiet)}
 dl{grid-template-columns:1fr;gap:0}
 dd{margin-bottom:.6rem}
