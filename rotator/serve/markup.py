@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, TypeAlias
 
-VOID: Final = frozenset({"br", "input", "link", "meta"})
+VOID: Final = frozenset({"br", "input", "link", "meta", "wbr"})
 
 Node: TypeAlias = "Element | str | None | Iterable[Node]"
 """What may stand inside an element; None is nothing, an iterable its members in turn."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from rotator.core.findings import Code, Finding, Severity
 from rotator.serve.markup import Element, Node, el
-from rotator.serve.page_words import counted, mark, name_of, section, sentence
+from rotator.serve.page_words import counted, from_outside, mark, name_of, section, sentence
 from rotator.serve.query import ALL, link
 from rotator.serve.selection import GRAVITY
 from rotator.serve.view import CredentialRow, Fleet
@@ -107,7 +107,7 @@ def _group(group: Group) -> Element:
             group.told if many else name_of(first.credential),
         ),
         el("p", "The first: ", name_of(first.credential)) if many else None,
-        el("p", name_of(first.message, "text")),
+        el("p", from_outside(first.message)),
         el("p", el("strong", "Do: "), sentence(first.cure), class_="cure"),
         _members(group) if many else None,
         class_=f"entry {group.severity.value}",
@@ -132,7 +132,7 @@ def _member(finding: Finding) -> Element:
         "li",
         name_of(finding.credential),
         el("br"),
-        name_of(finding.message, "text"),
+        from_outside(finding.message),
         el("br"),
         el("strong", "Do: "),
         sentence(finding.cure),

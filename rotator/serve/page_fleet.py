@@ -10,7 +10,7 @@ from rotator.core.facts import NEVER, Validity
 from rotator.core.findings import Verdict
 from rotator.serve.markup import Element, Node, el
 from rotator.serve.page_filter import filter_form
-from rotator.serve.page_words import counted, mark, name_of, section, verdict_mark, when
+from rotator.serve.page_words import counted, mark, name_of, path_of, section, verdict_mark, when
 from rotator.serve.query import Direction, Sort, Wanted, link
 from rotator.serve.selection import Part, credentials
 from rotator.serve.view import CredentialRow, Fleet
@@ -58,7 +58,7 @@ def _expires(row: CredentialRow) -> Node:
 
 BLOCKS: Final = frozenset({Verdict.BLOCKED, Verdict.DUE})
 COLUMNS: Final = (
-    Column("Credential", Sort.CREDENTIAL, lambda r: name_of(r.name)),
+    Column("Credential", Sort.CREDENTIAL, lambda r: path_of(r.name)),
     Column("Exchange", Sort.EXCHANGE, lambda r: _text(r.exchange)),
     Column("Account", Sort.ACCOUNT, lambda r: _text(r.account)),
     Column("Owner", Sort.OWNER, lambda r: _text(r.owner)),
@@ -101,8 +101,9 @@ def _table(part: Part[CredentialRow], asked: Wanted) -> Element:
 def _caption(part: Part[CredentialRow]) -> str:
     first = (part.page - 1) * part.per_page + 1
     if not part.rows:
-        return f"None of {counted(part.total, 'credential')}, times in UTC"
-    return f"{first:,} to {first + len(part.rows) - 1:,} of {counted(part.total, 'credential')}"
+        return f"None of {counted(part.total, 'credential')}"
+    last = first + len(part.rows) - 1
+    return f"{first:,} to {last:,} of {counted(part.total, 'credential')}, times in UTC"
 
 
 def _heading(column: Column, asked: Wanted) -> Element:

@@ -20,7 +20,7 @@ def rotations_section(fleet: Fleet) -> Element:
     """Return the section of open rotations, those that wait for a person first."""
     found = fleet.rotations
     people = sum(r.person for r in found)
-    waits = f" {people:,} of them for a person." if people else ""
+    waits = f" {people:,} of them wait for a person." if people else ""
     return section(
         "rotations",
         "Rotations under way",

@@ -44,6 +44,11 @@ def sentence(text: str) -> Iterator[Node]:
     yield text[rest:]
 
 
+def from_outside(text: str) -> Element:
+    """Return a sentence that may quote a name from outside, which turns no direction."""
+    return el("bdi", sentence(text))
+
+
 def command(text: str) -> Element:
     """Return a command as it is typed."""
     return el("code", text)
@@ -63,6 +68,13 @@ def mark(severity: Severity) -> Element:
 def verdict_mark(verdict: Verdict) -> Element:
     """Return a verdict as a word."""
     return el("span", verdict.value, class_=f"mark {VERDICT_KINDS[verdict]}")
+
+
+def path_of(text: str) -> Element:
+    """Return a name that is a path: it is broken behind a slash where it must be."""
+    first, *rest = text.split("/")
+    parts = (["/", el("wbr"), part] for part in rest)
+    return el("bdi", first, parts, class_="name")
 
 
 def counted(number: int, what: str) -> str:

@@ -92,6 +92,10 @@ class Scene:
         parent = self.known(self.sandbox.seeded("bybit", "parents"))
         self.put(("bybit/master", parent, {"owner": "treasury"}))
 
+    def command(self, *arguments: str) -> int:
+        """Run another command to its end and return its exit code."""
+        return Program(self.folder, "command", *arguments, "--config", str(self.config)).ended()
+
     @contextmanager
     def daemon(self) -> Iterator[Running]:
         """Run the daemon until the end of the block."""

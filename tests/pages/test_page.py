@@ -54,6 +54,7 @@ def test_trouble(browser: Browser, sandbox: Sandbox, tmp_path: Path, pictures: P
         daemon.wait("rotations", "two waiting", lambda d: _waiting(d, "rotator complete") == 2)
         third = scene.key("third", str(scenes.FIRST_ACCOUNT + 101))
         scene.put(("bybit/maker1", third, {}))
+        assert scene.command("complete", "maker1") == 0
         daemon.wait("rotations", "a question", lambda d: any(r["question"] for r in d["rotations"]))
         daemon.wait("findings", "dead keys", lambda d: "Invalid" in _codes(d))
         look_over(browser, daemon.url, "trouble", pictures)

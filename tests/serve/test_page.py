@@ -90,7 +90,7 @@ def test_several_findings_of_one_credential_are_counted_as_findings() -> None:
 def test_a_rotation_that_asks_shows_each_answer_to_type() -> None:
     """The question, then one command for each safe answer; who waits for a person is counted."""
     page = shown(small_fleet())
-    assert "2 rotations open. 2 of them for a person." in page
+    assert "2 rotations open. 2 of them wait for a person." in page
     assert "It asks: Which key is right?" in page
     assert "rotator resolve secret/trading/bybit/dead adopt" in page
     assert "rotator resolve secret/trading/bybit/dead abort" in page
