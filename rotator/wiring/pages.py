@@ -84,7 +84,7 @@ class Memory:
             fleet=lambda: self._fleet_once(version, snapshot, around),
             status=lambda: _status(snapshot, around),
             plan=lambda within: plan_document(snapshot, within),
-            strays=lambda: _shortened(strays_document(snapshot.listed)),
+            strays=lambda: shortened(strays_document(snapshot.listed)),
             named=lambda key: named(snapshot, key),
             explain=lambda name: _explain(snapshot, around, CredentialName(name)),
         )
@@ -142,7 +142,7 @@ def _house(house: Exchange) -> HouseRow:
     return HouseRow(house.name, house.banned_until(), house.clock_offset)
 
 
-def _shortened(document: Document) -> Document:
+def shortened(document: Document) -> Document:
     """Return strays with the last four characters of their key ids."""
     strays = [s | {"key_id": s["key_id"] and shown(s["key_id"])} for s in document["strays"]]
     return document | {"strays": strays}

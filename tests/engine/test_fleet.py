@@ -6,16 +6,27 @@ from datetime import timedelta
 from pathlib import Path
 
 import orjson
+from jsonschema import Draft202012Validator, FormatChecker
 
 from rotator.core.findings import Code, Severity
 from rotator.core.record import Phase
 from rotator.core.saga.words import Event, Stay
 from rotator.engine.driver import Stand
 from rotator.engine.fleet import fleet_of
-from rotator.engine.reports import findings_of, rotation_of, status_document
+from rotator.engine.reports import (
+    explain_document,
+    findings_of,
+    holds_of,
+    plan_document,
+    rotation_of,
+    status_document,
+    strays_document,
+)
 from rotator.engine.standing import report
 from rotator.engine.watch import Hold
+from rotator.serve.api import description
 from rotator.serve.api_forms import credential_form, finding_form, rotation_form
+from rotator.wiring.pages import shortened
 from tests.engine.estate import Estate, desk_path, name, play, record
 
 OLD = timedelta(days=200)
@@ -69,6 +80,41 @@ def test_a_row_tells_the_gravest_finding_and_the_open_rotation(tmp_path: Path) -
         assert fleet.problems[-1] == "one more"
 
     play(tmp_path, scenario)
+
+
+def test_the_documents_are_as_the_api_describes_them(tmp_path: Path) -> None:
+    """Status, plan, explanation and strays fit the schemas of `openapi.json`."""
+
+    async def scenario(estate: Estate) -> None:
+        await estate.master()
+        await estate.desk(0, age=OLD)
+        await estate.desk(1)
+        estate.key(label="contractor")
+        snapshot = await estate.run()
+        now = estate.clock.now()
+        told = report(Stand(desk_path(0), record(now, 0, phase=Phase.QUARANTINED)), now)
+        held = Hold("weekend", "secret/**", "nobody is here", now)
+        status = status_document(snapshot, [told]) | {"holds": holds_of([held])}
+        strays = strays_document(snapshot.listed)
+        assert status["findings"]
+        assert strays["strays"]
+        fits("Status", status)
+        fits("Plan", plan_document(snapshot, timedelta(days=90)))
+        fits("Strays", shortened(strays))
+        for seen in snapshot.credentials:
+            fits("Explanation", explain_document(seen, None, now))
+        fits("Explanation", explain_document(snapshot.by_name[name(0)], told, now))
+
+    play(tmp_path, scenario)
+
+
+def fits(schema: str, document: object) -> None:
+    """Fail unless a document, as JSON, is as a schema of the description says."""
+    components = orjson.loads(description())["components"]
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": components}
+    Draft202012Validator(whole, format_checker=FormatChecker()).validate(
+        orjson.loads(orjson.dumps(document))
+    )
 
 
 def test_who_waits_for_a_person_comes_first(tmp_path: Path) -> None:

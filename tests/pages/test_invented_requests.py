@@ -34,7 +34,6 @@ def test_the_api_holds_what_it_describes(sandbox: Sandbox, tmp_path: Path) -> No
                 "--mode=all",
                 f"--max-examples={CASES}",
                 "--generation-deterministic",
-                "--generation-database=none",
                 "--request-timeout=20",
                 "--no-color",
             ],
