@@ -18,6 +18,7 @@ from rotator.core.strays import Kind
 from rotator.core.words import listed, time_told, told
 from rotator.engine.listings import Listed
 from rotator.engine.snapshot import Seen, Snapshot
+from rotator.engine.watch import Hold
 
 Document = dict[str, Any]
 
@@ -145,6 +146,14 @@ def rotation_of(report: RotationReport) -> Document:
         "question": report.question,
         "answers": list(report.answers),
     }
+
+
+def holds_of(holds: Iterable[Hold]) -> list[Document]:
+    """Return holds in the public form."""
+    return [
+        {"hold": h.name, "match": h.match, "reason": h.reason, "until": time_of(h.until)}
+        for h in holds
+    ]
 
 
 def problems_of(snapshot: Snapshot) -> list[str]:

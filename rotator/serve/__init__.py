@@ -1,1 +1,1 @@
-"""The one HTTP port: metrics, health, and a page that lists the links."""
+"""The one HTTP port: metrics, health, the status page, and the same as JSON."""

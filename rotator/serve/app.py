@@ -4,7 +4,8 @@
     GET  /healthz /-/healthy    200 while the event loop beats, else 503
     GET  /readyz  /-/ready      200 with a configuration and a store login, else 503
     POST /-/reload              reads the configuration again
-    GET  /                      what this is, with links
+    GET  /                      the status page (page.py)
+    GET  /api/v1/...            the same as JSON (api.py, openapi.json)
 
 HEAD is allowed wherever GET is.  Everything else is 404 or 405.
 """
@@ -12,7 +13,6 @@ HEAD is allowed wherever GET is.  Everything else is 404 or 405.
 from __future__ import annotations
 
 import asyncio
-import html
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -23,39 +23,31 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rotator.serve.api import MEDIA_TYPE, PATHS, ROOT, Ask, Question, answer, credential
+from rotator.serve.kept import Kept
+from rotator.serve.page import POLICY, Page
+from rotator.serve.query import BadQuery, wanted
 from rotator.serve.state import ServeState
 
 SCRAPES_AT_ONCE = 2
 """Scrapes rendered side by side; further ones wait, so they cannot take all threads."""
 
+VIEWS_AT_ONCE = 2
+"""The same for page and API."""
+
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (
         b"content-security-policy",
         b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 )
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Rotator</title>
-</head>
-<body>
-<h1>Rotator</h1>
-<p>The life of exchange API keys kept in HashiCorp Vault. Version {version}.</p>
-<ul>
-<li><a href="/metrics">Metrics</a></li>
-<li><a href="/healthz">Health</a></li>
-<li><a href="/readyz">Readiness</a></li>
-</ul>
-</body>
-</html>
-"""
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -64,7 +56,7 @@ def build_app(state: ServeState) -> ASGIApp:
     """Return the application over `state`."""
     healthy, ready = _healthy(state), _ready(state)
     routes = [
-        Route("/", _landing(state)),
+        *_views(state),
         Route("/metrics", _metrics(state)),
         Route("/healthz", healthy),
         Route("/-/healthy", healthy),
@@ -78,7 +70,7 @@ def build_app(state: ServeState) -> ASGIApp:
 
 
 class _Hardened:
-    """Adds the safety headers to every answer, errors included."""
+    """Adds the safety headers to every answer, errors included; an answer's own stand."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -86,7 +78,9 @@ class _Hardened:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = list(message.get("headers", ()))
+                names = {name for name, _ in own}
+                message["headers"] = [*own, *(h for h in HEADERS if h[0] not in names)]
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -156,10 +150,50 @@ def _reload(state: ServeState) -> Endpoint:
     return reload
 
 
-def _landing(state: ServeState) -> Endpoint:
-    page = PAGE.format(version=html.escape(state.version))
+def _views(state: ServeState) -> list[Route]:
+    """Return the routes of page and API; they share what is rendered, and their turns."""
+    kept, turn = Kept(), asyncio.Semaphore(VIEWS_AT_ONCE)
+    page = Page(state.version, kept)
 
-    async def landing(_: Request) -> Response:
-        return HTMLResponse(page)
+    async def landing(request: Request) -> Response:
+        live, sight = state.views.live(), state.views.sight()
+        try:
+            # A form sends what was left open as an empty text.
+            asked = wanted(pair for pair in _pairs(request) if pair[1])
+        except BadQuery as refused:
+            return _page_answer(page.refusal(str(refused)), 400)
+        async with turn:
+            text = await run_in_threadpool(page.html, live, sight, asked)
+        return _page_answer(text, 200)
 
-    return landing
+    def endpoint_of(ask: Callable[[Request], Ask]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            views = state.views
+            question = Question(views.live(), views.sight(), _pairs(request), kept)
+            async with turn:
+                told = await run_in_threadpool(answer, ask(request), question)
+            return Response(told.body, told.status, media_type=MEDIA_TYPE)
+
+        return endpoint
+
+    return [
+        Route("/", landing),
+        *(Route(f"{ROOT}{path}", endpoint_of(_always(ask))) for path, ask in PATHS.items()),
+        Route(f"{ROOT}/credentials/{{name:path}}", endpoint_of(_named)),
+    ]
+
+
+def _always(ask: Ask) -> Callable[[Request], Ask]:
+    return lambda _: ask
+
+
+def _named(request: Request) -> Ask:
+    return credential(request.path_params["name"])
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    return request.query_params.multi_items()
+
+
+def _page_answer(text: bytes, status: int) -> Response:
+    return HTMLResponse(text, status, headers={"content-security-policy": POLICY})

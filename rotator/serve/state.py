@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from rotator.serve.view import Views
+
 MAX_BEAT_AGE = 15.0
 """Seconds without a heartbeat after which the process counts as dead."""
 
@@ -25,7 +27,8 @@ class ServeState:
     `beat_age` gives the seconds since the event loop's last heartbeat;
     `not_ready` gives None when the configuration is loaded and the store login
     works, else one plain sentence why not (no secret, it is shown as it is);
-    `reload` reads the configuration again and says whether that succeeded.
+    `reload` reads the configuration again and says whether that succeeded; `views`
+    gives what page and API are made from.
     """
 
     metrics: MetricsText
@@ -34,4 +37,5 @@ class ServeState:
     not_ready: Callable[[], str | None]
     reload: Callable[[], Awaitable[bool]]
     version: str
+    views: Views
     max_beat_age: float = MAX_BEAT_AGE

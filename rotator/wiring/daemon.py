@@ -29,9 +29,11 @@ from rotator.observe.redact import Redactor
 from rotator.serve.app import build_app
 from rotator.serve.server import serve
 from rotator.serve.state import ServeState
+from rotator.serve.view import StoreRow
 from rotator.wiring import SetupError
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
 from rotator.wiring.leading import lease_of, take
+from rotator.wiring.pages import Memory
 
 STORE_RETRY: Final = 5.0
 """Seconds between two tries to reach a store that is not there when the daemon starts."""
@@ -161,6 +163,7 @@ class _Process:
         self._stop = asyncio.Event()
         self._shut = asyncio.Event()
         self._daemon: Daemon | None = None
+        self._store_trouble: StoreRow | None = None
         self._log = log.logger()
 
     @contextlib.contextmanager
@@ -227,6 +230,7 @@ class _Process:
             desk = await self._desk(around)
             if desk is None:
                 return
+            self._store_trouble = None
             self._daemon = Daemon(desk, lease, every, self._stop, beat=self.clock.monotonic())
             self._log.info(events.STARTED, version=__version__, rotates=desk.rotates)
             try:
@@ -242,6 +246,7 @@ class _Process:
                 return await open_desk(around)
             except StoreError as error:
                 self.metrics.store_health(up=False, sealed=error.sealed, token_expires_at=None)
+                self._store_trouble = StoreRow(False, error.sealed, str(error))
                 if not told:
                     self._log.error(events.STORE_DOWN, message=str(error), sealed=error.sealed)
                     told = True
@@ -263,6 +268,12 @@ class _Process:
             not_ready=self._not_ready,
             reload=self.reload,
             version=__version__,
+            views=Memory(
+                self.clock,
+                around.config.every.inventory,
+                daemon=lambda: self._daemon,
+                store_trouble=lambda: self._store_trouble,
+            ),
         )
 
         def started(address: str, number: int) -> None:

@@ -20,6 +20,7 @@ from rotator.engine.reports import (
     Document,
     RotationReport,
     explain_document,
+    holds_of,
     plan_document,
     problems_of,
     status_document,
@@ -122,10 +123,7 @@ async def strays(asked: Asked) -> Document:
 
 async def _status(desk: Desk, snapshot: Snapshot) -> Document:
     document = status_document(snapshot, await rotations_of(desk))
-    holds = [
-        {"hold": h.name, "match": h.match, "reason": h.reason, "until": time_of(h.until)}
-        for h in desk.watch.holds
-    ]
+    holds = holds_of(desk.watch.holds)
     unread = () if desk.watch.fault is None else (f"holds: {told(desk.watch.fault, 300)}",)
     return {**document, "holds": holds, "problems": [*document["problems"], *unread]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from gzip import compress
 from typing import Any
 
@@ -15,6 +15,7 @@ from rotator.serve.app import build_app
 from rotator.serve.server import Guarded, serve
 from rotator.serve.state import ServeState
 from tests.net.plugin import NET
+from tests.serve.views import Told
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,6 +30,7 @@ class World:
     reloads: bool = True
     reloaded: int = 0
     waits_for: asyncio.Event | None = None
+    views: Told = field(default_factory=Told)
 
     def metrics(self, *, gzip: bool) -> bytes:
         """Return the text."""
@@ -50,6 +52,7 @@ class World:
             not_ready=lambda: self.reason,
             reload=self.reload,
             version="1.0 <b>",
+            views=self.views,
         )
         return replace(state, **changes)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from rotator.serve.app import takes_gzip
+from rotator.serve.markup import VOID
 from tests.serve.server import TYPE, World, asked, client, ended, running
 
 
@@ -111,14 +112,14 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.links += [value or "" for name, value in attrs if name == "href"]
-        if tag != "meta":
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_the_landing_page_is_valid_and_each_link_works() -> None:
+def test_the_page_is_valid_and_each_link_works() -> None:
     """Tags close in order, the version is escaped, and no script may run."""
 
     async def ask() -> None:
@@ -130,9 +131,10 @@ def test_the_landing_page_is_valid_and_each_link_works() -> None:
             links = _Links()
             links.feed(page.text)
             assert links.open == []
-            assert links.links
-            for link in links.links:
-                assert (await web.get(link)).status_code == 200
+            places = {link.partition("#")[0] for link in links.links}
+            assert {"metrics", "healthz", "readyz", "api/v1/openapi.json"} <= places
+            for place in sorted(places):
+                assert (await web.get(f"/{place}")).status_code == 200, place
 
     asyncio.run(ask())
 
@@ -143,7 +145,10 @@ def test_every_answer_bears_the_safety_headers(path: str) -> None:
     headers = asked(World(), "GET", path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
+    assert headers.get_list("content-security-policy") == [headers["content-security-policy"]]
     assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-frame-options"] == "DENY"
 
 
 def test_head_is_allowed_wherever_get_is() -> None:

@@ -1,0 +1,1 @@
+"""The page in a real browser, and the API under invented requests."""
