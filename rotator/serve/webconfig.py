@@ -156,6 +156,13 @@ def _ciphers(value: Any, where: str) -> tuple[str, ...] | None:
     return tuple(name for name in known if name is not None) if named else None
 
 
+def _allowed(value: Any, where: str) -> tuple[str, ...]:
+    names = words(value, where)
+    if not names:
+        wrong(where, "is empty, with which nobody is let in", "Name your clients, or remove it.")
+    return names
+
+
 def _curve(value: Any, where: str) -> str | None:
     named = [one_of(CURVES)(name, f"{where}[{n}]") for n, name in enumerate(words(value, where))]
     if len(named) > 1:
@@ -182,7 +189,7 @@ TLS_FIELDS: Final[Mapping[str, Reader]] = {
     "key_file": text,
     "client_ca_file": text,
     "client_auth_type": _client_auth,
-    "client_allowed_sans": words,
+    "client_allowed_sans": _allowed,
     "min_version": _version,
     "max_version": _version,
     "cipher_suites": _ciphers,

@@ -64,6 +64,7 @@ class Logins:
             if len(self._running) >= WAITING or self._waiting[place] >= WAITING_PER_ADDRESS:
                 return Login.LATER
             checking = self._checked(mark, against, password, place, known=hashed is not None)
+            self._waiting[place] += 1
             running = self._running[mark] = asyncio.create_task(checking)
         return Login.GOOD if await asyncio.shield(running) else Login.BAD
 
@@ -71,7 +72,6 @@ class Logins:
         self, mark: bytes, against: bytes, password: bytes, place: str, *, known: bool
     ) -> bool:
         loop = asyncio.get_running_loop()
-        self._waiting[place] += 1
         try:
             await self._turn.acquire()
             began, good = loop.time(), False
