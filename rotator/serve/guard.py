@@ -59,8 +59,9 @@ class Guarded(H11Protocol):
         self._watch = self.loop.call_later(self.check_seconds, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
+        """Stop watching, and leave no timer that would keep this connection's memory."""
         self._watch.cancel()
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:

@@ -111,7 +111,7 @@ class LiveWebConfig:
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
             problem = WebProblem(
-                shown(str(self.file)),
+                shown(self.file.name),
                 f"cannot be read ({error.strerror or type(error).__name__})",
                 "Name the file in `serve.web_config`, or remove that line for a port without it.",
             )

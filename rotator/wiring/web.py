@@ -42,7 +42,7 @@ def open_web_config(config: Config) -> LiveWebConfig | None:
 
 def placed(file: Path, problem: WebProblem) -> ConfigProblem:
     """Return a problem of a web config with the file that it stands in."""
-    of_the_file = problem.field in (file.name, str(file))
+    of_the_file = problem.field == file.name
     field = problem.field if of_the_file else f"{file.name}: {problem.field}"
     return ConfigProblem(field, problem.what, problem.cure)
 

@@ -87,7 +87,7 @@ def requests(path: str) -> Iterator[bytes]:
     for body in BODIES:
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         yield (head + body).encode("latin-1")
-    yield (good * 300).encode()
+    yield (good * 15).encode()
     yield (good + "\0" * 100).encode()
     yield good.replace("\r\n", "\n").encode()
     yield good.replace("HTTP/1.1", "HTTP/1.0").encode() + b"more"

@@ -173,6 +173,27 @@ REFUSED = [
 ]
 
 
+TAKEN = [
+    "",
+    "tls_server_config: {}\nhttp_server_config:\nbasic_auth_users: {}\n",
+    TLS,
+    USER,
+    with_tls("client_auth_type: RequestClientCert"),
+    with_tls("client_auth_type: NoClientCert", "min_version: TLS13", "max_version: TLS13"),
+    with_tls("cipher_suites: [TLS_AES_128_GCM_SHA256]"),
+    with_tls("cipher_suites: []", "curve_preferences: []"),
+    with_tls("curve_preferences: [X25519]", "prefer_server_cipher_suites: false"),
+    with_tls(
+        "client_auth_type: RequireAndVerifyClientCert",
+        "client_ca_file: ca.pem",
+        "client_allowed_sans: [desk, 127.0.0.1]",
+    ),
+    "http_server_config: {http2: false, headers: {X-XSS-Protection: 1}}\n",
+    "rate_limit: {interval: 0, burst: 0}\n",
+    'rate_limit: {interval: "1m0.5s", burst: 3}\n',
+]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _locked_key(folder: Folder) -> None:
     """A key that asks for a password."""
@@ -195,28 +216,7 @@ def test_what_cannot_be_used_is_one_sentence_with_field_and_cure(
     assert "\n" not in str(problem)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "tls_server_config: {}\nhttp_server_config:\nbasic_auth_users: {}\n",
-        TLS,
-        USER,
-        with_tls("client_auth_type: RequestClientCert"),
-        with_tls("client_auth_type: NoClientCert", "min_version: TLS13", "max_version: TLS13"),
-        with_tls("cipher_suites: [TLS_AES_128_GCM_SHA256]"),
-        with_tls("cipher_suites: []", "curve_preferences: []"),
-        with_tls("curve_preferences: [X25519]", "prefer_server_cipher_suites: false"),
-        with_tls(
-            "client_auth_type: RequireAndVerifyClientCert",
-            "client_ca_file: ca.pem",
-            "client_allowed_sans: [desk, 127.0.0.1]",
-        ),
-        "http_server_config: {http2: false, headers: {X-XSS-Protection: 1}}\n",
-        "rate_limit: {interval: 0, burst: 0}\n",
-        'rate_limit: {interval: "1m0.5s", burst: 3}\n',
-    ],
-)
+@pytest.mark.parametrize("text", TAKEN)
 def test_what_exporters_take_is_taken(folder: Folder, text: str) -> None:
     """Every field, alone and with others."""
     folder.live(text)
