@@ -87,7 +87,13 @@ class Guarded(H11Protocol):
     def at_work(self) -> bool:
         """True between a whole request and the last byte of its answer."""
         asked = self.cycle is not None and not self.cycle.response_complete
-        return asked or self.transport.get_write_buffer_size() > 0
+        return asked or self._unsent() > 0
+
+    def _unsent(self) -> int:
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:  # asyncio's TLS transport forgets its inside when closed twice
+            return 0
 
     def _check(self) -> None:
         now, state = self.loop.time(), (self.at_work, self._answers)

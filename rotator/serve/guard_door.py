@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -17,9 +16,6 @@ from uvicorn.server import ServerState
 from rotator.serve.guard import Guarded, make_room
 from rotator.serve.tls import allowed
 from rotator.serve.webconfig_live import InForce
-
-GOODBYE_SECONDS: Final = 1.0
-"""How long a TLS client may take to answer our end of the connection."""
 
 
 class Door(asyncio.Protocol):
@@ -80,7 +76,7 @@ class Door(asyncio.Protocol):
                 now.context,
                 server_side=True,
                 ssl_handshake_timeout=self._inner.handshake_seconds,
-                ssl_shutdown_timeout=GOODBYE_SECONDS,
+                ssl_shutdown_timeout=self._inner.stalled_seconds,
             )
         except OSError:  # the client's own doing, told to it by the TLS alert
             self.transport.abort()
