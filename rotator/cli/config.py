@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,6 +64,8 @@ def check(
         problem, sentence = asdict(loaded), str(loaded)
     else:
         problem, sentence = _unusable(loaded)
+        if not problem:
+            problem, sentence = _web_config(config, os.environ)
     told = {"file": str(config), "ok": not problem, "problem": problem or None}
     form = form_of(output, as_json)
     if problem and form is Form.TABLE:
@@ -118,6 +121,20 @@ def _unusable(config: Config) -> tuple[dict[str, Any], str]:
         except SetupError as error:
             field = f"exchanges.{name}"
             return {"field": field, "what": str(error), "cure": "", "more": 0}, str(error)
+    return {}, ""
+
+
+def _web_config(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """Return what is wrong with the web config that is named; tell its notices."""
+    from rotator.wiring.settings import read_config
+    from rotator.wiring.web import WebRefused, open_web_config
+
+    try:
+        web = open_web_config(read_config(file, environ))
+    except WebRefused as refused:
+        return asdict(refused.problem), str(refused)
+    for notice in web.in_force.config.notices if web is not None else ():
+        say(f"note: {notice}")
     return {}, ""
 
 

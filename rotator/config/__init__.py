@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rotator.config.convert import config_schema, limits, policies, rules, show
+from rotator.config.document import mapping_of
 from rotator.config.example import commented_example
 from rotator.config.load import load, load_bytes
 from rotator.config.models import (
@@ -38,6 +39,7 @@ __all__ = [
     "limits",
     "load",
     "load_bytes",
+    "mapping_of",
     "policies",
     "rules",
     "show",

@@ -121,6 +121,14 @@ def document(content: bytes, name: str) -> dict[str, Any]:
     return value
 
 
+def mapping_of(content: bytes, name: str) -> dict[str, Any] | ConfigProblem:
+    """Return the mapping of another YAML file, read as the configuration is."""
+    try:
+        return document(content, name)
+    except Unreadable as error:
+        return error.problem
+
+
 def _what(error: yaml.YAMLError) -> str:
     """Return what a YAML error says, without the lines that it quotes."""
     mark = getattr(error, "problem_mark", None)

@@ -9,6 +9,7 @@ STOPPING: Final = "stopping"
 STOPPED: Final = "stopped"
 CONFIG_READ: Final = "config_read"
 CONFIG_REFUSED: Final = "config_refused"
+CONFIG_NOTICE: Final = "config_notice"
 
 PASS: Final = "pass"
 """The one line of a pass: counts, how long, and the head of the audit chain."""

@@ -1,84 +1,34 @@
 """uvicorn as our server: it owns no signal, and no client can hold it up.
 
-A connection that sends nothing, sends its header drop by drop, or does not read
-its answer is cut off after `SILENT_SECONDS` or `STALLED_SECONDS`.  When all
-places are taken, the longest silent connection makes room for the next.
+Every connection comes in by a door that takes the TLS handshake (guard_door.py),
+is watched (guard.py), and is asked for its password (webconfig_front.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-SILENT_SECONDS = 10.0
-"""How long a connection may have no whole request."""
+from rotator.serve.guard import Guarded
+from rotator.serve.guard_door import Door
+from rotator.serve.webconfig_front import Front
+from rotator.serve.webconfig_live import InForce
+from rotator.serve.webconfig_logins import Logins
 
-STALLED_SECONDS = 30.0
-"""How long one request may take until its answer has left."""
-
-CHECK_SECONDS = 1.0
-KEEP_ALIVE_SECONDS = 5
-MAX_CONNECTIONS = 100
-MAX_HEADER_BYTES = 16_384
-BACKLOG = 128
-SHUTDOWN_SECONDS = 3
-
-
-class Guarded(H11Protocol):
-    """One connection that must get on."""
-
-    silent_seconds = SILENT_SECONDS
-    stalled_seconds = STALLED_SECONDS
-    check_seconds = CHECK_SECONDS
-    max_connections = MAX_CONNECTIONS
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place, another's if there is none, and start to watch."""
-        self.since = self.loop.time()
-        self._state = (False, 0)
-        self._answers = 0
-        super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            self._make_room()
-        self._watch = self.loop.call_later(self.check_seconds, self._check)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
-        self._watch.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        """Note the progress."""
-        self._answers += 1
-        super().on_response_complete()
-
-    @property
-    def at_work(self) -> bool:
-        """True between a whole request and the last byte of its answer."""
-        asked = self.cycle is not None and not self.cycle.response_complete
-        return asked or self.transport.get_write_buffer_size() > 0
-
-    def _check(self) -> None:
-        now, state = self.loop.time(), (self.at_work, self._answers)
-        if state != self._state:
-            self._state, self.since = state, now
-        limit = self.stalled_seconds if state[0] else self.silent_seconds
-        if now - self.since >= limit:
-            self.transport.abort()
-            return
-        self._watch = self.loop.call_later(self.check_seconds, self._check)
-
-    def _make_room(self) -> None:
-        others = [c for c in self.connections if isinstance(c, Guarded) and c is not self]
-        idle = [c for c in others if not c.at_work]
-        min(idle or others, key=lambda c: c.since).transport.abort()
+KEEP_ALIVE_SECONDS: Final = 5
+MAX_HEADER_BYTES: Final = 16_384
+BACKLOG: Final = 128
+SHUTDOWN_SECONDS: Final = 3
+OPEN: Final = InForce()
+"""A port without a web config."""
 
 
 class _Quiet(Server):
@@ -103,17 +53,20 @@ async def serve(
     port: int,
     stop_event: asyncio.Event,
     *,
+    in_force: Callable[[], InForce] = lambda: OPEN,
     started: Callable[[str, int], None] | None = None,
     protocol: type[Guarded] = Guarded,
 ) -> None:
     """Serve `app` until `stop_event` is set; then finish what is being answered.
 
+    `in_force` gives the web config, asked for each connection and each request.
     `started` is called with the address and port once clients can connect.
     Raises OSError if the address cannot be taken.
     """
     listener = listen(host, port)
     try:
-        server = _Quiet(_config(app, protocol))
+        front = Front(app, in_force, Logins(secrets.token_bytes(32)))
+        server = _Quiet(_config(front, partial(Door, in_force, protocol)))
         address: tuple[Any, ...] = listener.getsockname()
         if started is not None:
             started(str(address[0]), int(address[1]))
@@ -129,10 +82,10 @@ async def serve(
         listener.close()
 
 
-def _config(app: ASGIApp, protocol: type[Guarded]) -> Config:
+def _config(app: ASGIApp, door: Callable[..., Door]) -> Config:
     return Config(
         app,
-        http=protocol,
+        http=door,  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         lifespan="off",
         loop="none",

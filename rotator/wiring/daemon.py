@@ -34,12 +34,13 @@ from rotator.wiring import SetupError
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
 from rotator.wiring.leading import lease_of, take
 from rotator.wiring.pages import Memory
+from rotator.wiring.web import Readings, open_web_config
 
 STORE_RETRY: Final = 5.0
 """Seconds between two tries to reach a store that is not there when the daemon starts."""
 
 CONFIG_LOOK: Final = 10.0
-"""Seconds between two looks whether the configuration's file has changed."""
+"""Seconds between two looks whether a file of the configuration has changed."""
 
 SWITCH_INTERVAL: Final = 0.001
 """Seconds after which a thread lets the event loop have its turn."""
@@ -140,9 +141,9 @@ async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: Bina
     redactor = prepared(logs, clock)
     config = read()
     metrics = new_metrics(config)
-    process = _Process(clock, metrics, read, file)
+    readings = Readings(metrics, clock, open_web_config(config))
+    process = _Process(clock, metrics, read, file, readings)
     with process.signals():
-        metrics.config_read(succeeded=True, at=clock.now())
         while not process.ended:
             now = process.config or config
             around = Surroundings(now, environ, clock, redactor, metrics, clock.now())
@@ -153,13 +154,16 @@ async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: Bina
 class _Process:
     """One process over its reloads."""
 
-    def __init__(self, clock: Clock, metrics: Metrics, read: Read, file: Path) -> None:
+    def __init__(
+        self, clock: Clock, metrics: Metrics, read: Read, file: Path, readings: Readings
+    ) -> None:
         self.clock = clock
         self.metrics = metrics
         self.config: Config | None = None
         self.ended = False
         self._read = read
         self._file = file
+        self._readings = readings
         self._stop = asyncio.Event()
         self._shut = asyncio.Event()
         self._daemon: Daemon | None = None
@@ -187,16 +191,15 @@ class _Process:
         asyncio.get_running_loop().create_task(self.reload())
 
     async def reload(self) -> bool:
-        """Read the configuration anew; if it is sound, begin again with it."""
+        """Read the configuration and the web config anew; if both are sound, begin again."""
         try:
             config = await asyncio.to_thread(self._read)
+            web = await asyncio.to_thread(open_web_config, config)
         except SetupError as error:
-            self.metrics.config_read(succeeded=False, at=self.clock.now())
-            self._log.error(events.CONFIG_REFUSED, message=str(error))
+            self._readings.refused(error)
             return False
         self.config = config
-        self.metrics.config_read(succeeded=True, at=self.clock.now())
-        self._log.info(events.CONFIG_READ, file=self._file.name)
+        self._readings.accepted(web, self._file)
         self._stop.set()
         return True
 
@@ -280,7 +283,14 @@ class _Process:
             self._log.info(events.LISTENING, address=address, port=number)
 
         try:
-            await serve(build_app(state), host.strip("[]"), int(port), self._shut, started=started)
+            await serve(
+                build_app(state),
+                host.strip("[]"),
+                int(port),
+                self._shut,
+                in_force=self._readings.in_force,
+                started=started,
+            )
         except OSError as error:
             raise SetupError(
                 f"serve.listen: {around.config.serve.listen} cannot be taken ({error.strerror})"
@@ -299,10 +309,14 @@ class _Process:
         return None
 
     async def _watch_file(self) -> None:
-        """Reload when the file's content changes, as a mounted ConfigMap does."""
+        """Reload when the file's content changes, as a mounted ConfigMap does.
+
+        A change of the web config alone is taken without a new beginning.
+        """
         before = await asyncio.to_thread(_content, self._file)
         while True:
             await self.clock.sleep(CONFIG_LOOK)
+            await self._readings.look_at_web()
             now = await asyncio.to_thread(_content, self._file)
             if now is not None and now != before:
                 before = now

@@ -72,6 +72,35 @@ def test_a_wrong_configuration(tmp_path: Path, text: str, field: str, cure: str)
     assert (told.code, told.json["ok"], told.json["problem"]["field"]) == (1, False, field)
 
 
+WEB = "store: {local: {}}\nserve: {web_config: web.yaml}\n"
+
+
+def test_check_reads_the_web_config(tmp_path: Path) -> None:
+    """What is wrong in it is named, and what has no effect is told."""
+    file = written(tmp_path, WEB)
+    missing = rotator("config", "check", "--config", file)
+    assert (missing.code, missing.out) == (1, "")
+    assert "web.yaml: cannot be read" in missing.err
+    (tmp_path / "web.yaml").write_text("basic_auth_users: {ann: mallard}\n")
+    told = rotator("config", "check", "--config", file, "-o", "json")
+    assert (told.code, told.json["ok"]) == (1, False)
+    assert told.json["problem"]["field"] == "web.yaml: basic_auth_users.ann"
+    assert "mallard" not in told.err + told.out
+    (tmp_path / "web.yaml").write_text("http_server_config: {http2: true}\n")
+    sound = rotator("config", "check", "--config", file)
+    assert (sound.code, sound.out) == (0, f"{file} can be used.\n")
+    assert "HTTP/1.1" in sound.err
+
+
+def test_the_daemon_does_not_start_with_a_broken_web_config(tmp_path: Path) -> None:
+    """The port is never open without the TLS that was asked for."""
+    file = written(tmp_path, WEB)
+    (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: gone.pem}\n")
+    done = rotator("run", "--config", file)
+    assert done.code == 1
+    assert "web.yaml: tls_server_config." in done.err
+
+
 @pytest.mark.parametrize("command", [["config", "show"], ["store", "list"], ["audit", "verify"]])
 def test_a_missing_configuration(tmp_path: Path, command: list[str]) -> None:
     """Without a configuration each command that needs one says how to name or make it."""

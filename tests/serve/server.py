@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from gzip import compress
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import httpx
 
 from rotator.serve.app import build_app
-from rotator.serve.server import Guarded, serve
+from rotator.serve.guard import Guarded
+from rotator.serve.server import serve
 from rotator.serve.state import ServeState
 from tests.net.plugin import NET
 from tests.serve.views import Told
+from rotator.serve.webconfig_live import InForce
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -64,11 +67,12 @@ class Running:
     port: int
     stop: asyncio.Event
     task: asyncio.Task[None]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -89,7 +93,11 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(state: ServeState, protocol: type[Guarded] = Guarded) -> AsyncIterator[Running]:
+async def running(
+    state: ServeState,
+    protocol: type[Guarded] = Guarded,
+    in_force: Callable[[], InForce] = InForce,
+) -> AsyncIterator[Running]:
     """Serve a state on a free port until the block ends."""
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
@@ -98,10 +106,19 @@ async def running(state: ServeState, protocol: type[Guarded] = Guarded) -> Async
         ports.put_nowait(port)
 
     task = asyncio.create_task(
-        serve(build_app(state), "127.0.0.1", 0, stop, started=started, protocol=protocol)
+        serve(
+            build_app(state),
+            "127.0.0.1",
+            0,
+            stop,
+            in_force=in_force,
+            started=started,
+            protocol=protocol,
+        )
     )
+    scheme = "https" if in_force().context is not None else "http"
     try:
-        yield Running(await asyncio.wait_for(ports.get(), 10), stop, task)
+        yield Running(await asyncio.wait_for(ports.get(), 10), stop, task, scheme)
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
@@ -115,10 +132,20 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def client(server: Running) -> httpx.AsyncClient:
+def client(
+    server: Running,
+    auth: tuple[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> httpx.AsyncClient:
     """Return a client for a running server."""
-    hooks = {"response": [searched]}
-    return httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10, event_hooks=hooks)
+    return httpx.AsyncClient(
+        base_url=server.url,
+        trust_env=False,
+        timeout=10,
+        auth=auth,
+        verify=tls or False,
+        event_hooks={"response": [searched]},
+    )
 
 
 async def searched(response: httpx.Response) -> None:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from rotator.serve.app import build_app
-from rotator.serve.server import Guarded, listen, serve
+from rotator.serve.guard import Guarded
+from rotator.serve.server import listen, serve
 from tests.serve.server import World, client, ended, running
 
 BIG = b"# " + b"x" * 8_000_000 + b"\n"
