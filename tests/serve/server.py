@@ -16,9 +16,9 @@ from rotator.serve.app import build_app
 from rotator.serve.guard import Guarded
 from rotator.serve.server import serve
 from rotator.serve.state import ServeState
+from rotator.serve.webconfig_live import InForce
 from tests.net.plugin import NET
 from tests.serve.views import Told
-from rotator.serve.webconfig_live import InForce
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
