@@ -73,8 +73,10 @@ def verdict_mark(verdict: Verdict) -> Element:
 def path_of(text: str) -> Element:
     """Return a name that is a path: it is broken behind a slash where it must be."""
     first, *rest = text.split("/")
-    parts = (["/", el("wbr"), part] for part in rest)
-    return el("bdi", first, parts, class_="name")
+    parts: list[Node] = [first]
+    for part in rest:
+        parts += ["/", el("wbr"), part]
+    return el("bdi", parts, class_="name")
 
 
 def counted(number: int, what: str) -> str:

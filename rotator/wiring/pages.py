@@ -37,7 +37,7 @@ LEAST_AGE: Final = timedelta(minutes=5)
 
 STARTING: Final = "The store was not reached yet."
 LOOKING: Final = "The first look at all keys is not over yet."
-STANDING_BY: Final = "Another daemon leads; this one stands by and looks at nothing."
+STANDING_BY: Final = "Another daemon leads; this one stands by."
 
 
 @dataclass(slots=True)

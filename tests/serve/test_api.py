@@ -25,7 +25,7 @@ STATUS = {
     "problems": [],
     "holds": [],
 }
-PLAN = {"rotations": []}
+PLAN: dict[str, Any] = {"rotations": []}
 STRAYS = {
     "strays": [
         {"exchange": "bybit", "account": "1", "key_id": "…abcd", "label": None, "kind": "foreign"}
