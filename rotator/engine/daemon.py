@@ -32,6 +32,9 @@ RETRY: Final = 15.0
 SPACING: Final = 1.0
 """Seconds between two passes at least, whoever asks for them."""
 
+STEP: Final = 2.0
+"""Seconds by which the wall clock is set, from which on that is noticed."""
+
 JOB: Final[dict[str, Any]] = {
     "misfire_grace_time": None,
     "coalesce": True,
@@ -71,7 +74,7 @@ class Daemon:
         desk, log = self.desk, self.desk.telling.log
         scheduler = self._scheduler()
         scheduler.start()
-        workers: list[asyncio.Task[None]] = []
+        workers = [asyncio.create_task(self._steady(scheduler), name="steady")]
         lost: asyncio.Task[Lost] | None = None
         try:
             await desk.feel()
@@ -79,7 +82,7 @@ class Daemon:
                 return None
             lost = asyncio.create_task(self.lease.lost(), name="lost")
             self.pass_due.set()
-            workers = [
+            workers += [
                 asyncio.create_task(self._passes(), name="passes"),
                 asyncio.create_task(self._ended(), name="ended"),
                 asyncio.create_task(self._tidies(), name="tidies"),
@@ -162,6 +165,23 @@ class Daemon:
         self, scheduler: AsyncIOScheduler, job: Callable[[], Awaitable[None]], every: timedelta
     ) -> None:
         scheduler.add_job(job, "interval", seconds=every.total_seconds())
+
+    async def _steady(self, scheduler: AsyncIOScheduler) -> None:
+        """Begin every wait anew when the wall clock is set: ticks and drains go by it."""
+        before = self._offset()
+        while True:
+            await self.desk.clock.sleep(BEAT.total_seconds())
+            offset = self._offset()
+            if abs(offset - before) > STEP:
+                self.desk.telling.log.warning(events.CLOCK_SET, seconds=round(offset - before, 1))
+                for job in scheduler.get_jobs():
+                    job.modify(next_run_time=self.desk.clock.now())
+                self.desk.rotations.reconsider()
+            before = offset
+
+    def _offset(self) -> float:
+        clock = self.desk.clock
+        return clock.now().timestamp() - clock.monotonic()
 
     async def _beat(self) -> None:
         self.beat = self.desk.clock.monotonic()

@@ -109,11 +109,11 @@ class LeaseClient:
 
     async def create(self, lease: Lease, seconds: float, *, dry: bool = False) -> Answer:
         """Create it; `dry` only asks whether we might."""
-        return await self._call("POST", self._base + _query(dry=dry), lease.document(), seconds)
+        return await self._call("POST", self._base, lease.document(), seconds, dry=dry)
 
     async def replace(self, lease: Lease, seconds: float, *, dry: bool = False) -> Answer:
         """Write it over the very version that `lease` names; `dry` only asks."""
-        return await self._call("PUT", self._object + _query(dry=dry), lease.document(), seconds)
+        return await self._call("PUT", self._object, lease.document(), seconds, dry=dry)
 
     async def changed(self, version: str, seconds: float) -> bool:
         """Wait until it is another than this version; False if that cannot be told."""
@@ -142,7 +142,10 @@ class LeaseClient:
     def _object(self) -> str:
         return f"{self._base}/{quote(self._name, safe='')}"
 
-    async def _call(self, method: str, path: str, body: Any, seconds: float) -> Answer:
+    async def _call(
+        self, method: str, path: str, body: Any, seconds: float, *, dry: bool = False
+    ) -> Answer:
+        path += "?dryRun=All" if dry else ""
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._sent(method, path, body, seconds)
@@ -155,6 +158,8 @@ class LeaseClient:
         except FAULTS as error:
             await self._renewed()
             return Away(f"the API server cannot be reached ({type(error).__name__})")
+        if dry and answer.status in (200, 201):
+            return Found(self.blank())  # what was not made has no version
         return self._meaning(method, answer)
 
     async def _sent(self, method: str, path: str, body: Any, seconds: float) -> _Raw:
@@ -238,10 +243,6 @@ class LeaseClient:
 class _Raw:
     status: int
     document: Any
-
-
-def _query(*, dry: bool) -> str:
-    return "?dryRun=All" if dry else ""
 
 
 async def _any_byte(response: httpx.Response) -> bool:

@@ -38,6 +38,7 @@ EXCHANGE_DOWN: Final = "exchange_down"
 EXCHANGE_BACK: Final = "exchange_back"
 EXCHANGE_BANNED: Final = "exchange_banned"
 CLOCK_SKEW: Final = "clock_skew"
+CLOCK_SET: Final = "clock_set"
 
 COMMAND: Final = "command"
 LEADER: Final = "leader"

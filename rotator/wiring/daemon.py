@@ -68,12 +68,12 @@ async def once(config: Config, environ: Mapping[str, str], logs: BinaryIO, wait:
     try:
         await take(lease)
         around = Surroundings(config, environ, clock, redactor, new_metrics(config))
-        return await _while_held(lease, around, wait)
+        return await while_held(lease, around, wait)
     finally:
         await lease.release()
 
 
-async def _while_held(lease: Lease, around: Surroundings, wait: float) -> Document:
+async def while_held(lease: Lease, around: Surroundings, wait: float) -> Document:
     """Do the pass; cut it off in the time that is left when the lease is lost."""
     desk = await open_desk(around)
     lost = asyncio.create_task(lease.lost(), name="lost")

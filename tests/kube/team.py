@@ -14,9 +14,13 @@ from tests.processes.estate import Estate
 from tests.processes.program import Program, until
 from tests.servers.kube_server import KubeServer, Pod
 
-DURATION: Final = 5.0
-TERMS: Final = {"duration": "5s", "renew_deadline": "3s", "retry": "1s"}
-"""As short as whole seconds allow with the proportions of the defaults."""
+DURATION: Final = 6.0
+TERMS: Final = {"duration": "6s", "renew_deadline": "4s", "retry": "1s"}
+"""Short, with the proportions of the defaults."""
+
+CALM_DURATION: Final = 12.0
+CALM: Final = {"duration": "12s", "renew_deadline": "10s", "retry": "1s"}
+"""Where nobody may lose it, however busy the machine is."""
 
 MARGIN: Final = 2.0
 """How much later than the lease's end a new leader may work."""
@@ -30,10 +34,11 @@ class Team:
     kube: KubeServer
     namespace: str
     pod: Pod
+    terms: Mapping[str, str] = field(default_factory=lambda: TERMS)
     members: list[Program] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        lease = {"kubernetes": {**TERMS, "service_account": str(self.pod.folder)}}
+        lease = {"kubernetes": {**self.terms, "service_account": str(self.pod.folder)}}
         self.there.document["lease"] = lease
         self.there.document["store"].pop("anchor", None)
         self.there.write_config()

@@ -17,7 +17,7 @@ import yaml
 
 from tests.kube.team import Team
 from tests.processes.conftest import Build
-from tests.processes.program import ROOT
+from tests.processes.program import ROOT, until
 from tests.servers.build import HELM_3, HELM_4, Server, ServerMissing
 from tests.servers.kube_server import KubeServer
 
@@ -71,6 +71,7 @@ def helm(request: pytest.FixtureRequest, kube: KubeServer, tmp_path: Path) -> He
     server: Server = request.param
     try:
         binary = server.ensured()
+        kube.control()
     except ServerMissing as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
@@ -90,6 +91,7 @@ def test_install_upgrade_and_roll_back(helm: Helm) -> None:
     assert helm.objects("apis/policy/v1", "poddisruptionbudgets") == []
     helm.do("upgrade", RELEASE, str(CHART), *values("high-availability"))
     assert helm.replicas() == 3
+    until(lambda: len(helm.objects("api/v1", "pods")) >= 3, "the controllers make three pods")
     assert len(helm.objects("apis/policy/v1", "poddisruptionbudgets")) == 1
     helm.do("rollback", RELEASE, "1")
     assert helm.replicas() == 1

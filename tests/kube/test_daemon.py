@@ -18,7 +18,7 @@ from rotator.engine.daemon import Daemon, Every
 from rotator.engine.desk import Desk
 from rotator.stores.epoch import Anchor, FileAnchor
 from rotator.wiring import SetupError
-from rotator.wiring.daemon import prepared
+from rotator.wiring.daemon import prepared, while_held
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
 from rotator.wiring.leading import Elsewhere, anchor_of, lease_of, take
 
@@ -150,6 +150,24 @@ def test_a_stop_before_it_leads(tmp_path: Path) -> None:
         return None
 
     assert play(tmp_path, work).order in (["released"], ["acquired", "rested", "released"])
+
+
+def test_a_single_run_that_loses_its_lease(tmp_path: Path) -> None:
+    """`run --once` is cut off when its lease is lost, and says why."""
+
+    async def run() -> None:
+        clock, config = SystemClock(), config_in(tmp_path)
+        redactor = prepared(io.BytesIO(), clock)
+        key = {"ROTATOR_STORE_KEY": "ab" * 32}
+        fake = Fake()
+        await fake.acquire(lambda why: None)
+        assert fake.gone is not None
+        fake.gone.set_result(Lost("gone", 0.0))
+        around = Surroundings(config, key, clock, redactor, new_metrics(config))
+        with pytest.raises(SetupError, match="the lease was lost: gone"):
+            await while_held(fake, around, 30.0)
+
+    asyncio.run(run())
 
 
 POD = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "9"}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.kube.team import DURATION, MARGIN, Team, new_leader
+from tests.kube.team import CALM, DURATION, MARGIN, Team, new_leader
 from tests.processes.conftest import Build
 from tests.processes.gate import Fate, Side, Stop
 from tests.processes.program import until
@@ -139,14 +139,14 @@ def test_cut_off_from_the_api_server(team: Team) -> None:
     assert_done(there, creates=1)
 
 
-def test_the_api_server_restarts(team: Team) -> None:
+def test_the_api_server_restarts(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> None:
     """A short silence of the API server changes nothing; a long one stops all work for a while."""
+    team = Team(build(policy={"revoke": "manual"}), kube, namespace, pod, CALM)
     there, consumer = team.there, team.there.consumer()
-    there.document["policies"]["desk"]["revoke"] = "manual"
     first, others = team.start(2)
     there.wait_for_phase("DRAINING")
     team.kube.pause()
-    time.sleep(1)
+    time.sleep(2)
     team.kube.resume()
     time.sleep(DURATION)
     assert not first.events("lease_lost")

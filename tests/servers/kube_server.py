@@ -54,9 +54,8 @@ class Pod:
 
 @dataclass
 class KubeServer:
-    """One API server with its etcd; `controllers` runs the controller manager as well."""
+    """One API server with its etcd; `control` runs the controller manager as well."""
 
-    controllers: bool = False
     folder: Path = field(init=False)
     port: int = field(init=False)
     admin: str = field(init=False, repr=False)
@@ -64,7 +63,6 @@ class KubeServer:
     def __post_init__(self) -> None:
         self.etcd = packaged("etcd")
         self.binary = KUBE_APISERVER.ensured()
-        self.manager = KUBE_CONTROLLER_MANAGER.ensured() if self.controllers else None
         self.folder = Path(tempfile.mkdtemp(prefix="rotator-kube-"))
         self.port = free_port()
         self.etcd_url = f"http://127.0.0.1:{free_port()}"
@@ -86,15 +84,24 @@ class KubeServer:
     # life
 
     def start(self) -> KubeServer:
-        """Start etcd, the API server and, if wanted, the controllers; wait until ready."""
+        """Start etcd and the API server; wait until ready."""
         self._write_keys()
         data = ["--data-dir", str(self.folder / "etcd")]
         urls = ["--listen-client-urls", self.etcd_url, "--advertise-client-urls", self.etcd_url]
         self._launch("etcd", [str(self.etcd), *data, *urls, "--listen-peer-urls", self.peer_url])
         self.launch()
-        if self.manager is not None:
-            self._launch("controllers", [str(self.manager), f"--kubeconfig={self.kubeconfig()}"])
         return self
+
+    def control(self) -> None:
+        """Start the controllers, unless they run: a Deployment gets its pods, all pending.
+
+        Raises ServerMissing.
+        """
+        if "controllers" in self._running:
+            return
+        manager = KUBE_CONTROLLER_MANAGER.ensured()
+        flags = [f"--kubeconfig={self.kubeconfig()}", "--leader-elect=false"]
+        self._launch("controllers", [str(manager), *flags, f"--secure-port={free_port()}"])
 
     def launch(self) -> None:
         """Start the API server (again), on the same port, and wait until it is ready."""
