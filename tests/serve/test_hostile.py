@@ -146,6 +146,25 @@ def test_nonsense_at_every_endpoint_makes_no_500_no_hang_and_no_growth(
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
+def test_nonsense_behind_an_answer_ends_the_connection_without_noise() -> None:
+    """A body that breaks once its request was answered: no second answer, nothing in the log."""
+    troubles: list[dict[str, Any]] = []
+
+    async def run() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: troubles.append(told))
+        async with (
+            running(World().state(), Impatient) as server,
+            server.connect() as (reader, writer),
+        ):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await reader.readuntil(b"ok\n")
+            writer.write(b"zz\r\n")
+            return await ended(reader)
+
+    assert asyncio.run(run()) == b""
+    assert troubles == []
+
+
 async def latencies(server: Running, tls: ssl.SSLContext | None) -> list[float]:
     """Return the seconds of scrapes, each over a connection of its own."""
     took = []
