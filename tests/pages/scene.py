@@ -112,10 +112,10 @@ class Scene:
         child = {"exchange": "bybit", "parent": MASTER, "policy": "desk"}
         return {
             "store": {
-                **(self.store or {"local": {"file": "s.db", "key_file": "s.key"}}),
                 "paths": ["secret/"],
                 "state": STATE,
                 "anchor": {"file": "anchor"},
+                **(self.store or {"local": {"file": "s.db", "key_file": "s.key"}}),
             },
             "rules": [
                 {"match": MASTER, "exchange": "bybit", "policy": "parents"},
