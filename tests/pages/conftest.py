@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.processes.program import Sandbox
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox without rate limits."""
+    """A sandbox without rate limits, of the test's own: another's keys would be foreign ones."""
     running = Sandbox(tmp_path_factory.mktemp("sandbox"))
     yield running
     running.close()

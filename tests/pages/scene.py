@@ -38,6 +38,7 @@ class Scene:
     policy: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     store: dict[str, Any] | None = None
+    runs: int = 0
     secrets: set[str] = field(default_factory=set, repr=False)
     key_ids: set[str] = field(default_factory=set, repr=False)
 
@@ -99,7 +100,8 @@ class Scene:
     @contextmanager
     def daemon(self) -> Iterator[Running]:
         """Run the daemon until the end of the block."""
-        program = Program(self.folder, "daemon", "run", "--config", str(self.config))
+        self.runs += 1
+        program = Program(self.folder, f"daemon{self.runs}", "run", "--config", str(self.config))
         try:
             port = program.wait_for("listening")["port"]
             yield Running(program, f"http://127.0.0.1:{port}")
@@ -112,10 +114,10 @@ class Scene:
         child = {"exchange": "bybit", "parent": MASTER, "policy": "desk"}
         return {
             "store": {
-                **(self.store or {"local": {"file": "s.db", "key_file": "s.key"}}),
                 "paths": ["secret/"],
                 "state": STATE,
                 "anchor": {"file": "anchor"},
+                **(self.store or {"local": {"file": "s.db", "key_file": "s.key"}}),
             },
             "rules": [
                 {"match": MASTER, "exchange": "bybit", "policy": "parents"},
