@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.build import VAULT, ServerMissing
 from tests.servers.kube_server import KubeServer
 from tests.servers.vault_server import VaultServer
 
 pytest_plugins = ["tests.net.plugin"]
+
+# A busy machine is no finding: a test has its minute, an example no share of it.
+settings.register_profile("rotator", deadline=None)
+settings.load_profile("rotator")
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from .explore import Walked, unanswerable, unending, walk
 from .mutants import MUTANTS, Mutant
 from .world import Rules, Setup
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
+# Unmeasured: a trace of each line would make the walk several times as long.
+pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.no_cover]
 Tell = Callable[[str], None]
 
 SETUPS = [
