@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.deploy.conftest import program
 from tests.house import tree
 
 BIN: Final = Path(sys.executable).parent
@@ -122,9 +123,10 @@ def test_the_unit_gives_little_away(tmp_path: Path) -> None:
     """The service manager itself takes the unit, and calls its exposure low."""
     here = tmp_path / UNIT.name
     here.write_text(UNIT.read_text().replace("/opt/rotator/bin/rotator", sys.executable))
-    verified = ran("systemd-analyze", "verify", here)
+    analyze = program("systemd-analyze")
+    verified = ran(analyze, "verify", here)
     assert (verified.returncode, verified.stderr) == (0, "")
-    told = ran("systemd-analyze", "security", "--offline=yes", here).stdout
+    told = ran(analyze, "security", "--offline=yes", here).stdout
     exposure = re.search(r"exposure level for \S+ (\d+\.\d)", told)
     assert exposure is not None, told
     assert float(exposure[1]) < 2.0

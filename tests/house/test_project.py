@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 from tests.house import tree
 
 TARGETS = (
-    "help demo test test-fast cover lint format bench monitoring pictures server lock check-stale"
-    " clean"
+    "help demo test test-fast cover lint format bench monitoring pictures server chart lock"
+    " check-stale clean"
 )
 LOCKS = ["base", "build", "dev", "peers", "deploy"]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", re.MULTILINE)

@@ -104,6 +104,7 @@ PACKAGES: Final = {
     "etcd": "etcd-server",
     "chromium": "chromium",
     "faketime": "faketime",
+    "systemd-analyze": "systemd",
 }
 """The programs that come from Debian, each with its package."""
 
