@@ -66,7 +66,7 @@ def look_over(browser: Browser, url: str, name: str, pictures: Path) -> None:
     for width, scheme in VIEWS:
         with looking(browser, url, width, color_scheme=scheme) as seen:
             where = f"{name} at {width} px, {scheme}"
-            seen.page.screenshot(path=pictures / f"{name}-{width}-{scheme}.png")
+            seen.page.screenshot(path=pictures / f"{name}-{width}-{scheme}.png", full_page=True)
             assert seen.overflow() <= 0, f"{where} is too wide"
             seen.unfold()
             assert seen.overflow() <= 0, f"{where} is too wide when unfolded"
