@@ -73,6 +73,8 @@ def findings_section(fleet: Fleet) -> Element:
 def _nothing(fleet: Fleet) -> Element:
     if not fleet.credentials:
         return el("p", sentence(NOTHING_CHECKED), class_="entry")
+    if fleet.problems or not fleet.complete:
+        return el("p", "What could be checked has nothing critical or to warn of.", class_="entry")
     return el("p", "No check found anything critical, and nothing to warn of.", class_="fine")
 
 
