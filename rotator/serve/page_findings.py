@@ -18,6 +18,10 @@ LISTED: Final = 25
 """Credentials that an entry lists; the rest is behind a link to the table."""
 
 OWNERS: Final = 6
+NOTHING_CHECKED: Final = (
+    "Nothing was checked: no credential was found below the configured paths. "
+    "If there should be some, run: rotator doctor"
+)
 CODES: Final = {code: place for place, code in enumerate(Code)}
 
 
@@ -61,10 +65,17 @@ def findings_section(fleet: Fleet) -> Element:
         "wrong",
         "What is wrong",
         _problems(fleet),
-        [_group(g) for g in grave]
-        or el("p", "No check found anything critical, and nothing to warn of.", class_="fine"),
+        [_group(g) for g in grave] or _nothing(fleet),
         _notes(notes),
     )
+
+
+def _nothing(fleet: Fleet) -> Element:
+    if not fleet.credentials:
+        return el("p", sentence(NOTHING_CHECKED), class_="entry")
+    if fleet.problems or not fleet.complete:
+        return el("p", "What could be checked has nothing critical or to warn of.", class_="entry")
+    return el("p", "No check found anything critical, and nothing to warn of.", class_="fine")
 
 
 def _problems(fleet: Fleet) -> Node:

@@ -16,7 +16,7 @@ from rotator.core.words import told
 LONGEST_TEXT: Final = 200
 LARGEST_PAGE: Final = 1000
 LAST_PAGE: Final = 1_000_000
-LONGEST_SPAN: Final = timedelta(days=3660)
+SPAN_DIGITS: Final = 5
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 Pairs = Iterable[tuple[str, str]]
@@ -155,11 +155,11 @@ def _number(least: int, most: int) -> Callable[[str, str], int]:
 
 def _span(name: str, value: str) -> timedelta:
     number, unit = value[:-1], value[-1:]
-    if unit in UNITS and number.isascii() and number.isdigit() and len(number) <= 9:
-        seconds = int(number) * UNITS[unit]
-        if seconds <= LONGEST_SPAN.total_seconds():
-            return timedelta(seconds=seconds)
-    raise BadQuery(f"{name} must be a span of at most ten years such as 12h, 30d or 4w.")
+    if unit in UNITS and number.isascii() and number.isdigit() and len(number) <= SPAN_DIGITS:
+        return timedelta(seconds=int(number) * UNITS[unit])
+    raise BadQuery(
+        f"{name} must be a span such as 12h, 30d or 4w, of at most {SPAN_DIGITS} digits."
+    )
 
 
 READERS: Final[Mapping[str, Callable[[str, str], Any]]] = {

@@ -35,7 +35,7 @@ OLD_PASSES: Final = 3
 LEAST_AGE: Final = timedelta(minutes=5)
 """Never old before this: a pass over many keys takes its time."""
 
-STARTING: Final = "The store was not reached yet."
+STARTING: Final = "Nothing was read from the store yet."
 LOOKING: Final = "The first look at all keys is not over yet."
 STANDING_BY: Final = "Another daemon leads; this one stands by."
 

@@ -64,7 +64,7 @@ def test_trouble(browser: Browser, sandbox: Sandbox, tmp_path: Path, pictures: P
             text = seen.text()
             assert "Invalid at bybit: 40 credentials" in text
             assert "rotator resolve secret/trading/bybit/maker1 abort" in text
-            seen.page.get_by_label("Search").fill("treasury")
+            seen.page.get_by_label("Search").fill("binance/treasury")
             seen.page.get_by_role("button", name="Show").click()
             assert "1 to 1 of 1 credential" in seen.text()
             seen.page.get_by_role("link", name="Show all").click()

@@ -115,6 +115,20 @@ def test_nothing_wrong_is_said_to_be_so() -> None:
     assert "No check found anything critical" in shown(Fleet(NOW, credentials=(row(),)))
 
 
+def test_an_empty_store_is_not_called_fine() -> None:
+    """Paths that are misspelt find nothing, and nothing found is not good news."""
+    page = shown(Fleet(NOW))
+    assert "Nothing was checked" in page
+    assert "No check found anything critical" not in page
+
+
+def test_what_could_not_be_checked_is_not_called_fine() -> None:
+    """Next to a problem of the pass there is no all-clear."""
+    page = shown(Fleet(NOW, credentials=(row(),), problems=("holds: Vault is sealed",)))
+    assert "What could be checked" in page
+    assert "No check found anything critical" not in page
+
+
 @pytest.mark.parametrize(
     ("age", "old"), [(timedelta(minutes=14), False), (timedelta(minutes=16), True)]
 )

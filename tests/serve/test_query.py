@@ -94,7 +94,8 @@ def test_each_reader_has_its_own_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2), ("1440m", 1), ("86400s", 1)]
+    ("text", "days"),
+    [("30d", 30), ("4w", 28), ("48h", 2), ("1440m", 1), ("86400s", 1), ("99999w", 699_993)],
 )
 def test_a_span_has_a_unit(text: str, days: int) -> None:
     """The same units as on the command line; 30 days unless said."""
@@ -102,7 +103,7 @@ def test_a_span_has_a_unit(text: str, days: int) -> None:
     assert wanted_span([]) == timedelta(days=30)
 
 
-@pytest.mark.parametrize("text", ["", "d", "30", "30y", "-1d", "1.5d", "999999999w", "\u0663d"])
+@pytest.mark.parametrize("text", ["", "d", "30", "30y", "-1d", "1.5d", "100000s", "\u0663d"])
 def test_what_is_no_span_is_refused(text: str) -> None:
     """Nor is one longer than any plan."""
     with pytest.raises(BadQuery, match="span"):
