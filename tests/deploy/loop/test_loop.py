@@ -112,8 +112,7 @@ class Loop:
         found += cause("findings", stages.make_a_foreign_key, "RotatorForeignKey")
         found += cause("findings", stages.near_its_end, "RotatorCredentialExpiryImminent")
         found += cause("findings", stages.of_another_account, "RotatorCriticalFinding")
-        found += cause("banned", stages.ban, "RotatorExchangeBanned")
-        found += cause("banned", stages.remove_the_role, "RotatorStoreTokenExpiring")
+        banned = cause("banned", stages.ban, "RotatorExchangeBanned")
         found += cause(
             "cut_off",
             stages.cut_off_the_exchange,
@@ -121,6 +120,8 @@ class Loop:
             "RotatorExchangeDown",
         )
         found += self._rotations()
+        self._arrive(banned)  # without a login nobody looks, and nobody is told of a ban
+        found += cause("banned", stages.remove_the_role, "RotatorStoreTokenExpiring")
         self._arrive(one)
         found += cause("findings", stages.kill_the_other_keys, "RotatorMassInvalidation")
         self._arrive(leaderless)
