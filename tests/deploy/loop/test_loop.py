@@ -146,7 +146,8 @@ class Loop:
 
     def _arrive(self, causes: list[Cause]) -> None:
         for each in causes:
-            self.seconds[each.alert] = self._came(each) - each.at
+            self.seconds[each.alert] = seconds = self._came(each) - each.at
+            assert seconds > 0, f"{each.alert} fired before its cause"
 
     def _came(self, cause: Cause) -> float:
         labels = {"alertname": cause.alert, scaled.STAGE: cause.stage}
@@ -167,7 +168,8 @@ class Loop:
         )
 
     def tell(self) -> None:
-        """Print how long each page took from its cause, `for` divided by 60 included."""
-        print(f"\nfrom cause to delivery (`for` divided by {scaled.HOLD}):")
+        """Print how long each page took from its cause, the shortened `for` included."""
+        most = scaled.LONGEST_HOLD
+        print(f"\nfrom cause to delivery (`for` divided by {scaled.HOLD}, {most} s at most):")
         for name, seconds in sorted(self.seconds.items(), key=lambda item: item[1]):
             print(f"  {seconds:6.1f} s  {name}")
