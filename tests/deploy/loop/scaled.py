@@ -45,7 +45,9 @@ def _quicken(rule: dict[str, Any], stage: str) -> None:
     rule["for"] = _shorter(rule["for"], HOLD, LONGEST_HOLD)
     rule["labels"][STAGE] = stage
     text = rule["expr"].replace('job="rotator"', f'job="{stage}"')
-    text = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW, LONGEST_WINDOW)}]", text)
+    text = re.sub(
+        r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW, LONGEST_WINDOW)}]", text
+    )
     before, after = THRESHOLDS.get(rule["alert"], ("", ""))
     assert before in text
     rule["expr"] = text.replace(before, after) if before else text
