@@ -117,7 +117,8 @@ class Driver:
         decision = advance(record, self._seen, self._context(record))
         match decision:
             case Do(effect):
-                self.stand.stay = None
+                if self.stand.stay is not None and self.stand.stay.alert is None:
+                    self.stand.stay = None  # what alarms stands until there is another answer
                 answer = await self.effects.perform(record, self.stand.version, effect)
                 self._seen = observe(self._seen, effect, answer)
                 return False

@@ -74,7 +74,8 @@ class Rotations:
         finally:
             self._tasks.pop(path, None)
             self.effects.path.forget(path)
-            self.endings += 1
+            if driver.stand.lost is None:  # every pass looks at a lost record anew
+                self.endings += 1
             self.wake()
 
     def wake(self) -> None:

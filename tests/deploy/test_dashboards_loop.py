@@ -61,6 +61,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, P
             finding = f'rotator_finding{{code="ForeignKey", credential="{foreign}"}}'
             until(lambda: server.now(finding), "the foreign key is found")
             until(lambda: server.now('rotator_finding{code="RotationStuck"}'), "stuck is told")
+            revoking = 'rotator_rotations_open{phase="REVOKING"} > 0'
+            until(lambda: server.now(revoking), "the deletion that is refused is told")
+            banned = "rotator_exchange_banned_until_timestamp_seconds - time() > 0"
+            until(lambda: server.now(banned), "the ban is told")
             yield there, server, Span(start, time.time())
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -98,6 +99,47 @@ def test_pins_that_changed_ask_a_person(world: World) -> None:
         assert world.desk.ledger("bybit").deletes == 0
 
     asyncio.run(run())
+
+
+# --- a deletion that is refused -------------------------------------------------------
+
+
+@dataclass
+class Refusing(httpx.AsyncBaseTransport):
+    """An exchange that refuses deletions; `asked` is called at each."""
+
+    inner: httpx.AsyncBaseTransport
+    asked: Callable[[], None]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Refuse, or bring the request across."""
+        if not request.url.path.endswith("delete-sub-api"):
+            return await self.inner.handle_async_request(request)
+        self.asked()
+        refusal = b'{"retCode": 10005, "retMsg": "permission denied", "result": {}}'
+        return httpx.Response(200, stream=httpx.ByteStream(refusal))
+
+
+def test_an_owed_deletion_stays_told_while_it_is_tried_again(world: World) -> None:
+    """A finding that ends at every new attempt would begin the time of its alert anew."""
+    told: list[Code | None] = []
+
+    async def run() -> None:
+        def asked() -> None:
+            told.append(rig.stand.stay.alert if rig.stand.stay is not None else None)
+
+        rig = await world.process(wire=lambda inner: Refusing(inner, asked))
+
+        def on_stay(_record: Record, _stay: Stay) -> None:
+            if len(told) == 2:
+                rig.stop.set()
+
+        start = await opened(rig)
+        rig.heard.on_stay = on_stay
+        await rig.driver(start).run()
+
+    asyncio.run(run())
+    assert told == [None, Code.REVOCATION_OWED]
 
 
 # --- an address that lets us in -----------------------------------------------------

@@ -107,6 +107,7 @@ def test_a_lost_record_takes_its_place(world: World) -> None:
         [stand] = rotations.open_stands()
         assert stand.lost is not None
         assert stand.lost.state is State.DELETED
+        assert rotations.endings == 0, "or each pass would be followed by another at once"
         [taken] = rotations.occupied()
         assert (taken.path, taken.exchange) == (PATH, None)
         rotations.forget_closed()

@@ -167,13 +167,15 @@ class Gate:
         self._target = urlsplit(target).netloc
         self.road, self.named, self.heard = road, named, heard
         self.changed: Changed = as_it_is
+        self._closed = False
         self._server = QuietServer(self)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving: nothing listens any more, and what is connected gets no answer."""
+        self._closed = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -184,6 +186,8 @@ class Gate:
 
     def cross(self, asked: Asked, behind: http.client.HTTPConnection) -> Told | None:
         """Bring one request to the server; None if it or its answer is lost."""
+        if self._closed:
+            return None
         stop = self.road.enter(self.named(asked))
         if stop is not None and stop.side is Side.BEFORE and stop.wait() is Fate.LOST:
             return None

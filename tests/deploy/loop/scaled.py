@@ -1,6 +1,7 @@
 """The shipped rules and routes, made fast enough for a test.
 
-`for` is divided by 60; range windows are divided by 20 and are a minute at most.
+`for` is divided by 60 and is 20 seconds at most; range windows are divided by 20 and are
+40 seconds at most.
 Expressions stay as they are, but for two thresholds that are spans of the daemon's own
 rhythm, which the test makes faster too: the age of the last pass and the rest of the
 login's life.  Every stage gets a copy of the rules for its own scrape job, and a label
@@ -19,7 +20,9 @@ from tests.house.tree import ROOT
 RULES: Final = ROOT / "deploy/prometheus/rotator.rules.yaml"
 ROUTES: Final = ROOT / "deploy/prometheus/alertmanager.yaml"
 HOLD: Final = 60
+LONGEST_HOLD: Final = 20
 WINDOW: Final = 20
+LONGEST_WINDOW: Final = 40
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 THRESHOLDS: Final = {
     "RotatorPassStalled": ("> 900", "> 15"),
@@ -39,16 +42,18 @@ def rules(stage: str) -> str:
 
 
 def _quicken(rule: dict[str, Any], stage: str) -> None:
-    rule["for"] = _shorter(rule["for"], HOLD)
+    rule["for"] = _shorter(rule["for"], HOLD, LONGEST_HOLD)
     rule["labels"][STAGE] = stage
     text = rule["expr"].replace('job="rotator"', f'job="{stage}"')
-    text = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW, 60)}]", text)
+    text = re.sub(
+        r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], WINDOW, LONGEST_WINDOW)}]", text
+    )
     before, after = THRESHOLDS.get(rule["alert"], ("", ""))
     assert before in text
     rule["expr"] = text.replace(before, after) if before else text
 
 
-def _shorter(span: str, factor: int, most: int = 86400) -> str:
+def _shorter(span: str, factor: int, most: int) -> str:
     seconds = int(span[:-1]) * SECONDS[span[-1]]
     return f"{min(-(-seconds // factor), most)}s"
 

@@ -157,10 +157,10 @@ def _cut_off(built: Built) -> Stage:
 
 
 def _banned(built: Built) -> Stage:
-    """A Binance key, and a login at Vault that lives for 20 seconds and cannot be renewed."""
+    """A Binance key, and a login at Vault that lives for a minute and cannot be renewed."""
     there = built("banned")
     role = f"auth/approle/role/{there.vault.mount}-rotate"
-    there.vault.server.write(role, {"token_ttl": "20s", "token_explicit_max_ttl": "20s"})
+    there.vault.server.write(role, {"token_ttl": "60s", "token_explicit_max_ttl": "60s"})
     there.document["rules"].insert(
         0, {"match": f"{there.vault.mount}/trading/binance/**", "exchange": "binance"}
     )

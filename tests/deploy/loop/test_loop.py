@@ -112,8 +112,7 @@ class Loop:
         found += cause("findings", stages.make_a_foreign_key, "RotatorForeignKey")
         found += cause("findings", stages.near_its_end, "RotatorCredentialExpiryImminent")
         found += cause("findings", stages.of_another_account, "RotatorCriticalFinding")
-        found += cause("banned", stages.ban, "RotatorExchangeBanned")
-        found += cause("banned", stages.remove_the_role, "RotatorStoreTokenExpiring")
+        banned = cause("banned", stages.ban, "RotatorExchangeBanned")
         found += cause(
             "cut_off",
             stages.cut_off_the_exchange,
@@ -121,6 +120,8 @@ class Loop:
             "RotatorExchangeDown",
         )
         found += self._rotations()
+        self._arrive(banned)  # without a login nobody looks, and nobody is told of a ban
+        found += cause("banned", stages.remove_the_role, "RotatorStoreTokenExpiring")
         self._arrive(one)
         found += cause("findings", stages.kill_the_other_keys, "RotatorMassInvalidation")
         self._arrive(leaderless)
@@ -145,7 +146,8 @@ class Loop:
 
     def _arrive(self, causes: list[Cause]) -> None:
         for each in causes:
-            self.seconds[each.alert] = self._came(each) - each.at
+            self.seconds[each.alert] = seconds = self._came(each) - each.at
+            assert seconds > 0, f"{each.alert} fired before its cause"
 
     def _came(self, cause: Cause) -> float:
         labels = {"alertname": cause.alert, scaled.STAGE: cause.stage}
@@ -166,7 +168,8 @@ class Loop:
         )
 
     def tell(self) -> None:
-        """Print how long each page took from its cause, `for` divided by 60 included."""
-        print(f"\nfrom cause to delivery (`for` divided by {scaled.HOLD}):")
+        """Print how long each page took from its cause, the shortened `for` included."""
+        most = scaled.LONGEST_HOLD
+        print(f"\nfrom cause to delivery (`for` divided by {scaled.HOLD}, {most} s at most):")
         for name, seconds in sorted(self.seconds.items(), key=lambda item: item[1]):
             print(f"  {seconds:6.1f} s  {name}")
