@@ -41,12 +41,15 @@ or
             by=("namespace",),
         ),
         # A pass that may read nothing succeeds, and accounts are listed by a remembered key:
-        # only the missing looks show it.
+        # only the missing looks show it.  What was first scraped later than that is too young.
         Alert(
             "RotatorNothingInspected",
             Severity.CRITICAL,
             "5m",
-            f"sum by (namespace) (increase({LOOKS}[3h])) == 0",
+            f"""\
+sum by (namespace) (increase({LOOKS}[3h])) == 0
+and on (namespace)
+group by (namespace) ({LOOKS} offset 3h)""",
             "Rotator runs but looks at no key.",
             "In three hours no exchange has told Rotator anything of any key, though it did before."
             " What the metrics say of the keys is that old.",
