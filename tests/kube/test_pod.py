@@ -24,7 +24,7 @@ def idle(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> Team:
 
 
 def test_who_stands_by(idle: Team) -> None:
-    """Every replica is ready; only the leader tells of credentials, and none that led before."""
+    """Every replica is ready; only the leader tells of credentials, not one that led before."""
     first, (second,) = idle.start(2)
     first.wait_for("pass")
     until(lambda: "rotator_credential_info{" in first.metrics(), "the first pass is rendered")
