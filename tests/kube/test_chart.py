@@ -102,6 +102,7 @@ def test_install_upgrade_and_roll_back(helm: Helm) -> None:
     assert helm.objects("apis/apps/v1", "deployments") == []
 
 
+@pytest.mark.parametrize("helm", [HELM_4], ids=["helm4"], indirect=True)
 def test_the_charts_rights_are_enough(helm: Helm, build: Build) -> None:
     """A daemon with the chart's own account leads, and what `helm test` runs is content."""
     helm.do("install", RELEASE, str(CHART), *values("default"))

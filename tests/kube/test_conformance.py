@@ -15,7 +15,8 @@ from rotator.engine.lease import FileLease, Lease, NoLease
 from rotator.kube.client import LeaseClient
 from rotator.kube.cluster import in_cluster
 from rotator.kube.lock import LeaseLock, Terms
-from tests.servers.kube_server import Pod
+from tests.kube.conftest import ACCOUNT
+from tests.servers.kube_server import KubeServer, Pod
 
 Make = Callable[[], Lease]
 """Makes the part of a further process."""
@@ -35,13 +36,14 @@ def make(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Make:
     if kind == "file":
         return lambda: FileLease(tmp_path / "lease", clock)
     pod: Pod = request.getfixturevalue("pod")
-    cluster = in_cluster(pod.environ, pod.folder, None)
+    return lambda: lock_in(pod)
 
-    def lock() -> LeaseLock:
-        client = LeaseClient(cluster, "rotator", clock.monotonic)
-        return LeaseLock(client, secrets.token_hex(4), SHORT, clock, lambda: 1.0)
 
-    return lock
+def lock_in(pod: Pod) -> LeaseLock:
+    """Return the part of one process of a pod."""
+    clock = SystemClock()
+    client = LeaseClient(in_cluster(pod.environ, pod.folder, None), "rotator", clock.monotonic)
+    return LeaseLock(client, secrets.token_hex(4), SHORT, clock, lambda: 1.0)
 
 
 def play(work: Awaitable[None]) -> None:
@@ -165,5 +167,27 @@ def test_many_take_turns(make: Make) -> None:
 
         await asyncio.gather(*(live() for _ in range(5)))
         assert (most, turns) == (1, 5)
+
+    play(work())
+
+
+@pytest.mark.real
+def test_a_role_without_watch(kube: KubeServer, tmp_path: Path) -> None:
+    """Without the verb `watch` a hand-over takes up to one look longer, and all else works."""
+    namespace = kube.namespace()
+    kube.account(namespace, ACCOUNT)
+    kube.allow_leases(namespace, ACCOUNT, ("get", "update"))
+    pod = kube.pod(tmp_path, namespace, ACCOUNT)
+
+    async def work() -> None:
+        first, second = lock_in(pod), lock_in(pod)
+        await first.acquire(nobody)
+        waiting = asyncio.ensure_future(second.acquire(lambda why: None))
+        done, _ = await asyncio.wait([waiting], timeout=3.5)
+        assert not done
+        assert not await second.leases.changed("1", 2)
+        await first.release()
+        await asyncio.wait_for(waiting, 2)
+        await second.release()
 
     play(work())
