@@ -5,13 +5,15 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# The tests start the daemon hundreds of times: each would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input
@@ -55,7 +57,7 @@ demo: $(BASE) ## watch a dozen keys being found, judged and rotated (ARGS="--onc
 	@$(VENV)/bin/rotator demo $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## run every test, on two processes (ARGS="-k saga", WORKERS=0 for one)
+test: $(DEV) ## run every test, on three processes (ARGS="-k saga", WORKERS=0 for one)
 	@$(RUN) -m tests.servers || test "$$CI" != true
 	@rm -f .coverage .coverage.*
 	@$(RUN) -m pytest --cov --cov-report= --cov-fail-under=0 \

@@ -1,7 +1,7 @@
 """The shipped rules and routes, made fast enough for a test.
 
-`for` is divided by 60 and is 20 seconds at most; range windows and offsets are divided by 20 and are
-40 seconds at most.
+`for` is divided by 60 and is 20 seconds at most; range windows and offsets are divided by
+20 and are 40 seconds at most.
 Expressions stay as they are, but for two thresholds that are spans of the daemon's own
 rhythm, which the test makes faster too: the age of the last pass and the rest of the
 login's life.  Every stage gets a copy of the rules for its own scrape job, and a label
