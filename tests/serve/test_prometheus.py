@@ -75,7 +75,7 @@ def test_prometheus_scrapes_through_all_of_it(prometheus: Path, folder: Folder) 
             )
             try:
                 await asyncio.wait_for(world.times.acquire(), 30)
-                folder.write(f'{secured}basic_auth_users: {{ann: "{hashed()}"}}\n')
+                folder.write(f'{secured}basic_auth_users: {{ann: "{hashed(cost=5)}"}}\n')
                 assert live.again() is not None
                 for _ in range(2):
                     await asyncio.wait_for(world.times.acquire(), 30)
