@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +20,13 @@ URGENCY: Final = {
     v: place
     for place, v in enumerate((Verdict.BLOCKED, Verdict.DUE, Verdict.UNKNOWN, Verdict.HEALTHY))
 }
+NUMBER: Final = re.compile("[0-9]+")
+DIGITS: Final = 20
 VALIDITIES: Final = {validity: place for place, validity in enumerate(Validity)}
 
 KEYS: Final[Mapping[Sort, Callable[[CredentialRow], Any]]] = {
     Sort.TROUBLE: lambda r: (GRAVITY[r.gravest] if r.gravest else len(GRAVITY), URGENCY[r.verdict]),
-    Sort.CREDENTIAL: lambda r: r.name,
+    Sort.CREDENTIAL: lambda r: _counted(r.name),
     Sort.EXCHANGE: lambda r: r.exchange,
     Sort.ACCOUNT: lambda r: r.account,
     Sort.OWNER: lambda r: r.owner,
@@ -99,7 +102,7 @@ def _contains(row: CredentialRow, needle: str) -> bool:
 
 
 def _sorted(rows: Iterable[CredentialRow], asked: Wanted) -> list[CredentialRow]:
-    by_name = sorted(rows, key=lambda r: r.name)
+    by_name = sorted(rows, key=lambda r: _counted(r.name))
     key = KEYS[asked.sort]
     known = [row for row in by_name if key(row) is not None]
     known.sort(key=key, reverse=asked.order is Direction.DESC)
@@ -109,6 +112,11 @@ def _sorted(rows: Iterable[CredentialRow], asked: Wanted) -> list[CredentialRow]
 def _page(rows: Sequence[T], page: int, per_page: int) -> Part[T]:
     first = (page - 1) * per_page
     return Part(tuple(rows[first : first + per_page]), len(rows), page, per_page)
+
+
+def _counted(name: str) -> tuple[str, str]:
+    """Return what sorts desk9 before desk10."""
+    return NUMBER.sub(lambda found: found[0].zfill(DIGITS), name), name
 
 
 def _moment(at: object) -> datetime | None:

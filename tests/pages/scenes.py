@@ -64,7 +64,7 @@ def hostile(folder: Path, sandbox: Sandbox) -> Scene:
 
 def large(folder: Path, sandbox: Sandbox) -> Scene:
     """5,000 credentials: some hundred keys at work, the others of an exchange that closed."""
-    scene = Scene(folder, sandbox, settings={"every": {"inventory": "1m", "tidy": "15m"}})
+    scene = Scene(folder, sandbox, settings={"every": {"inventory": "1h", "tidy": "1h"}})
     scene.put_master()
     scene.put(*_fresh(scene, OWN_KEYS, "busy"), *_closed(LARGE - OWN_KEYS - 1))
     return scene

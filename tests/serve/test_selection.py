@@ -48,6 +48,12 @@ def test_filters_are_joined_by_and(asked: dict[str, object], shown: list[str]) -
     assert names(small_fleet(), **asked) == shown
 
 
+def test_numbers_in_names_count() -> None:
+    """A person looks for desk9 before desk10."""
+    fleet = Fleet(NOW, credentials=tuple(row(f"s/{n}") for n in ("k10", "k9", "k1b2", "k01")))
+    assert names(fleet, sort=Sort.CREDENTIAL) == ["k01", "k1b2", "k9", "k10"]
+
+
 @pytest.mark.parametrize("sort", list(Sort))
 @pytest.mark.parametrize("order", list(Direction))
 def test_every_order_shows_everything(sort: Sort, order: Direction) -> None:
