@@ -95,6 +95,8 @@ every:
 serve:
   listen: 0.0.0.0:9789                   # metrics, health and the read-only API
   web_config: null                       # TLS and passwords, as Prometheus exporters take them
+  probes: null                           # host:port of a plain port for probes alone, where
+                                         # web_config asks for passwords or certificates
 
 metrics:
   per_credential: all                    # attention (only those with findings), none

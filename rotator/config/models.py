@@ -257,10 +257,15 @@ class Every(Section):
 
 
 class Serve(Section):
-    """Where the daemon is asked."""
+    """Where the daemon is asked.
+
+    `probes`: a further port, plain and without passwords, that answers the probes of
+    Kubernetes and nothing else.
+    """
 
     listen: Listen = "0.0.0.0:9789"
     web_config: Text | None = None
+    probes: Listen | None = None
 
 
 class Metrics(Section):

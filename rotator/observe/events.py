@@ -49,5 +49,6 @@ STOOD_DOWN: Final = "stood_down"
 
 AUDIT_FAILED: Final = "audit_failed"
 LISTENING: Final = "listening"
+PROBES_LISTENING: Final = "probes_listening"
 FOREIGN: Final = "library"
 """A line that a library wrote; its text is in `message`, its source in `logger`."""

@@ -54,19 +54,29 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 def build_app(state: ServeState) -> ASGIApp:
     """Return the application over `state`."""
+    reload = Route("/-/reload", _reload(state), methods=["POST"])
+    return _app([*_views(state), Route("/metrics", _metrics(state)), *_probes(state), reload])
+
+
+def build_probes(state: ServeState) -> ASGIApp:
+    """Return the application of a port that answers the probes of Kubernetes alone."""
+    return _app(_probes(state))
+
+
+def _app(routes: list[Route]) -> ASGIApp:
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return _Hardened(app)
+
+
+def _probes(state: ServeState) -> list[Route]:
     healthy, ready = _healthy(state), _ready(state)
-    routes = [
-        *_views(state),
-        Route("/metrics", _metrics(state)),
+    return [
         Route("/healthz", healthy),
         Route("/-/healthy", healthy),
         Route("/readyz", ready),
         Route("/-/ready", ready),
-        Route("/-/reload", _reload(state), methods=["POST"]),
     ]
-    app = Starlette(routes=routes)
-    app.router.redirect_slashes = False
-    return _Hardened(app)
 
 
 class _Hardened:

@@ -26,14 +26,14 @@ from rotator.observe import events, log
 from rotator.observe.exposition import CONTENT_TYPE
 from rotator.observe.metrics import Metrics
 from rotator.observe.redact import Redactor
-from rotator.serve.app import build_app
-from rotator.serve.server import serve
+from rotator.serve.app import build_app, build_probes
 from rotator.serve.state import ServeState
 from rotator.serve.view import StoreRow
 from rotator.wiring import SetupError
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
 from rotator.wiring.leading import lease_of, take
 from rotator.wiring.pages import Memory
+from rotator.wiring.ports import LISTEN, PROBES, Port, answer_on
 from rotator.wiring.web import Readings, open_web_config
 
 STORE_RETRY: Final = 5.0
@@ -263,8 +263,15 @@ class _Process:
             task.cancel()
 
     async def _pages(self, around: Surroundings) -> None:
-        host, _, port = around.config.serve.listen.rpartition(":")
-        state = ServeState(
+        """Answer on the port, and on that of the probes, until we shut."""
+        state, said = self._state(around), around.config.serve
+        ports = [Port(LISTEN, said.listen, build_app(state), self._readings.in_force)]
+        if said.probes is not None:
+            ports.append(Port(PROBES, said.probes, build_probes(state)))
+        await answer_on(ports, self._shut)
+
+    def _state(self, around: Surroundings) -> ServeState:
+        return ServeState(
             metrics=self.metrics.text,
             metrics_type=CONTENT_TYPE,
             beat_age=self._beat_age,
@@ -278,23 +285,6 @@ class _Process:
                 store_trouble=lambda: self._store_trouble,
             ),
         )
-
-        def started(address: str, number: int) -> None:
-            self._log.info(events.LISTENING, address=address, port=number)
-
-        try:
-            await serve(
-                build_app(state),
-                host.strip("[]"),
-                int(port),
-                self._shut,
-                in_force=self._readings.in_force,
-                started=started,
-            )
-        except OSError as error:
-            raise SetupError(
-                f"serve.listen: {around.config.serve.listen} cannot be taken ({error.strerror})"
-            ) from None
 
     def _beat_age(self) -> float:
         return self._daemon.beat_age() if self._daemon is not None else 0.0

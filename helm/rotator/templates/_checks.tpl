@@ -11,6 +11,12 @@
 {{- if hasKey $serve "listen" -}}
 {{- fail "config.serve.listen is the chart's: set listen.address and listen.port instead" -}}
 {{- end -}}
+{{- if hasKey $serve "probes" -}}
+{{- fail "config.serve.probes is the chart's: set listen.probePort instead" -}}
+{{- end -}}
+{{- if eq (include "rotator.probePort" .) (toString (int $values.listen.port)) -}}
+{{- fail "listen.probePort is also the port of all else: give it another" -}}
+{{- end -}}
 {{- if hasKey $serve "web_config" -}}
 {{- fail "config.serve.web_config is the chart's: set webConfig.config or webConfig.existingSecret instead" -}}
 {{- end -}}

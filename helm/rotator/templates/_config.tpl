@@ -32,10 +32,23 @@
 {{- if $asks }}yes{{ end -}}
 {{- end -}}
 
+{{/* The port for probes alone, empty if there is none.  A ConfigMap of theirs says itself whether it is
+there, so that is then for `listen.probePort` to tell. */}}
+{{- define "rotator.probePort" -}}
+{{- if .Values.listen.probePort -}}
+{{- int .Values.listen.probePort -}}
+{{- else if and (include "rotator.web.guarded" .) (not .Values.existingConfigMap) -}}
+9790
+{{- end -}}
+{{- end -}}
+
 {{/* What the chart itself puts into the configuration. */}}
 {{- define "rotator.ownConfig" -}}
 serve:
   listen: {{ printf "%s:%d" .Values.listen.address (int .Values.listen.port) | quote }}
+  {{- with include "rotator.probePort" . }}
+  probes: {{ printf "%s:%s" $.Values.listen.address . | quote }}
+  {{- end }}
   {{- if include "rotator.web.enabled" . }}
   web_config: /etc/rotator/web/{{ .Values.webConfig.key }}
   {{- end }}

@@ -119,7 +119,9 @@
 {{- define "rotator.probe" -}}
 {{- $spec := deepCopy .probe.spec -}}
 {{- if not (or (hasKey $spec "httpGet") (hasKey $spec "exec") (hasKey $spec "tcpSocket") (hasKey $spec "grpc")) -}}
-{{- if include "rotator.web.guarded" .root -}}
+{{- if include "rotator.probePort" .root -}}
+{{- $_ := set $spec "httpGet" (dict "path" .path "port" "probes" "scheme" "HTTP") -}}
+{{- else if include "rotator.web.guarded" .root -}}
 {{- $_ := set $spec "tcpSocket" (dict "port" "http") -}}
 {{- else -}}
 {{- $_ := set $spec "httpGet" (dict "path" .path "port" "http" "scheme" (include "rotator.web.scheme" .root)) -}}
@@ -155,6 +157,11 @@ ports:
   - name: http
     containerPort: {{ int $root.Values.listen.port }}
     protocol: TCP
+  {{- with include "rotator.probePort" $root }}
+  - name: probes
+    containerPort: {{ . }}
+    protocol: TCP
+  {{- end }}
 {{- if $root.Values.livenessProbe.enabled }}
 livenessProbe:
   {{- include "rotator.probe" (dict "root" $root "path" "/-/healthy" "probe" $root.Values.livenessProbe) | nindent 2 }}

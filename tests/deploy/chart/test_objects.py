@@ -155,8 +155,7 @@ def test_probes_ask_the_daemon(helm4: Helm) -> None:
 
 
 def test_probes_know_what_the_port_asks_for(helm4: Helm) -> None:
-    """With a password or client certificates probes only connect; with TLS alone they speak it."""
-    assert helm4.render("web-config").daemon["readinessProbe"]["tcpSocket"] == {"port": "http"}
+    """With TLS alone they speak it; a probe that is given whole is taken as it is."""
     existing = helm4.render("web-config-existing").daemon
     assert existing["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
     own = helm4.render("scheduling").daemon
@@ -165,11 +164,32 @@ def test_probes_know_what_the_port_asks_for(helm4: Helm) -> None:
     assert "readinessProbe" not in own
 
 
-def test_client_certificates_guard_the_port(helm4: Helm) -> None:
-    """A web configuration that requires client certificates is not asked over HTTP."""
-    tls = {"cert_file": "a", "key_file": "b", "client_auth_type": "RequireAndVerifyClientCert"}
-    daemon = helm4.render({"webConfig": {"config": {"tls_server_config": tls}}}).daemon
-    assert "tcpSocket" in daemon["livenessProbe"]
+CERTIFICATES = {"cert_file": "a", "key_file": "b", "client_auth_type": "RequireAndVerifyClientCert"}
+
+
+@pytest.mark.parametrize(
+    "values", ["web-config", {"webConfig": {"config": {"tls_server_config": CERTIFICATES}}}]
+)
+def test_probes_have_a_port_of_their_own(helm4: Helm, values: Any) -> None:
+    """The kubelet has neither password nor certificate; no Service leads to that port."""
+    rendered = helm4.render(values)
+    assert yaml.safe_load(rendered.config)["serve"]["probes"] == "0.0.0.0:9790"
+    daemon = rendered.daemon
+    assert [port["containerPort"] for port in daemon["ports"]] == [9789, 9790]
+    for probe, path in (("livenessProbe", "/-/healthy"), ("readinessProbe", "/-/ready")):
+        assert daemon[probe]["httpGet"] == {"path": path, "port": "probes", "scheme": "HTTP"}
+    service = rendered.one("Service")["spec"]
+    assert [port["targetPort"] for port in service["ports"]] == ["http"]
+
+
+def test_a_configmap_of_theirs_says_where_probes_go(helm4: Helm) -> None:
+    """Its port for probes is asked if it is told; else a guarded port is only connected to."""
+    theirs = {"existingConfigMap": "own", "webConfig": {"existingSecret": "web", "guarded": True}}
+    untold = helm4.render(theirs).daemon
+    assert untold["livenessProbe"]["tcpSocket"] == {"port": "http"}
+    told = helm4.render({**theirs, "listen": {"probePort": 9999}}).daemon
+    assert told["livenessProbe"]["httpGet"]["port"] == "probes"
+    assert told["ports"][1]["containerPort"] == 9999
 
 
 def test_the_web_configuration_is_a_secret(helm4: Helm) -> None:

@@ -85,6 +85,11 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"config": {"serve": {"listen": "0.0.0.0:1"}}},
         ("listen.address",),
     ),
+    "port for probes in the configuration": (
+        {"config": {"serve": {"probes": "0.0.0.0:1"}}},
+        ("listen.probePort",),
+    ),
+    "one port for two": ({"listen": {"probePort": 9789}}, ("listen.probePort", "another")),
     "web file in the configuration": (
         {"config": {"serve": {"web_config": "/web.yaml"}}},
         ("webConfig.existingSecret",),
