@@ -1,39 +1,32 @@
-"""A loopback TCP proxy that loses requests or answers on demand."""
+"""A proxy that loses requests or answers on demand."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
-from enum import Enum, auto
-from types import TracebackType
-from typing import Self
+from enum import Enum
+
+from tests.servers.wire import Fate, Way, Wire
 
 
 class Cut(Enum):
-    """What is lost of the next exchange."""
+    """What is lost of the next exchanges: by the way that it is going."""
 
-    NOTHING = auto()
-    REQUEST = auto()
-    ANSWER = auto()
+    NOTHING = None
+    REQUEST = Way.TO_SERVER
+    ANSWER = Way.TO_CLIENT
 
 
-class CuttingProxy:
-    """Forwards connections to a port; `cut` says how often what is lost.
+class CuttingProxy(Wire):
+    """`cut` says how often what is lost.
 
     REQUEST: the connection closes when the request arrives, nothing is forwarded.
     ANSWER: the server works and answers, and the connection closes instead.
     """
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
         self._what, self._left = Cut.NOTHING, 0
-        self._open: set[socket.socket] = set()
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        super().__init__(target_port)
 
     @property
     def address(self) -> str:
@@ -45,64 +38,10 @@ class CuttingProxy:
         with self._lock:
             self._what, self._left = what, times
 
-    def close(self) -> None:
-        """Close the listener and every connection."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in list(self._open):
-            self._drop(one)
-        for thread in self._threads:
-            thread.join(timeout=5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target_port))
-            except OSError:
-                return
-            self._open |= {client, server}
-            for source, sink, lost in (
-                (client, server, Cut.REQUEST),
-                (server, client, Cut.ANSWER),
-            ):
-                thread = threading.Thread(target=self._pump, args=(source, sink, lost), daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, lost: Cut) -> None:
-        try:
-            while chunk := source.recv(65536):
-                if self._loses(lost):
-                    break
-                sink.sendall(chunk)
-        except OSError:
-            pass
-        finally:
-            self._drop(source)
-            self._drop(sink)
-
-    def _loses(self, what: Cut) -> bool:
+    def fate(self, way: Way) -> Fate:
+        """Close in place of what is to be lost, so often as was said."""
         with self._lock:
-            if self._what is not what or not self._left:
-                return False
+            if self._what.value is not way or not self._left:
+                return Fate.ARRIVES
             self._left -= 1
-            return True
-
-    def _drop(self, one: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-        one.close()
-        self._open.discard(one)
+            return Fate.CLOSES
