@@ -31,6 +31,8 @@ PALETTE: Final = (
 LEFT: Final = 58.0
 BOTTOM: Final = 22.0
 TOP: Final = 8.0
+LEGEND_ROW: Final = 20
+LETTER: Final = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,12 @@ def drawn(panel: Json, answers: Sequence[Answer], span: Span, width: float, heig
     is_stacked = custom.get("stacking", {}).get("mode") == "normal"
     stacks = _stacked(lines) if is_stacked else [(line, None) for line in lines]
     limits = _limits(look) if custom.get("thresholdsStyle") else []
-    plot = _plot(stacks, limits, span, (width, height - 30), look["unit"])
+    rest = height - 8 - LEGEND_ROW * _legend_rows(lines, width)
+    plot = _plot(stacks, limits, span, (width, rest), look["unit"])
     body = "".join(_grid(plot, look))
     body += "".join(_limit(plot, value, color) for value, color in limits)
     body += "".join(_path(plot, line, floor, stepped=is_stacked) for line, floor in stacks)
-    size = f'width="{width:.0f}" height="{height - 30:.0f}"'
+    size = f'width="{width:.0f}" height="{rest:.0f}"'
     return f"<svg {size}>{body}</svg><div class=legend>{''.join(_legend(lines))}</div>"
 
 
@@ -198,6 +201,15 @@ def _area(plot: Plot, color: str, top: Sequence[Point], low: Sequence[Point]) ->
     upper = _coordinates(plot, top, stepped=True)
     lower = list(reversed(_coordinates(plot, low, stepped=True)))
     return f'<polygon fill="{color}" fill-opacity=.3 points="{" ".join(upper + lower)}"/>'
+
+
+def _legend_rows(lines: Sequence[Line], width: float) -> int:
+    """Return how many rows the names take."""
+    rows, used = 1, 0.0
+    for line in lines:
+        wide = 31 + LETTER * len(line.name)
+        rows, used = (rows, used + wide) if used + wide <= width - 20 else (rows + 1, wide)
+    return rows
 
 
 def _legend(lines: Sequence[Line]) -> list[str]:
