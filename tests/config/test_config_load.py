@@ -59,7 +59,7 @@ DEFAULTS = {
     },
     "exchanges": {},
     "every": {"inventory": "5m", "inspect": "1h", "tidy": "15m"},
-    "serve": {"listen": "0.0.0.0:9789", "web_config": None},
+    "serve": {"listen": "0.0.0.0:9789", "web_config": None, "probes": None},
     "metrics": {"per_credential": "all"},
     "lease": "none",
     "audit": {"file": None},

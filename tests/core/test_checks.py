@@ -303,6 +303,16 @@ def test_a_forbidden_scope_makes_due_where_the_policy_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize("scope", [Scope.WITHDRAW, Scope.TRADE_SPOT])
+def test_a_freeze_that_no_program_can_do_is_said(scope: Scope) -> None:
+    """Nobody may think that the power is gone."""
+    code = {Scope.WITHDRAW: Code.WITHDRAW_ENABLED}.get(scope, Code.OVERSCOPED)
+    rules = ScopeRules(allow=("read",))
+    for on_violation, said in ((OnViolation.FREEZE, True), (OnViolation.ALERT, False)):
+        judgement = judged(scoped(scope), policy=Policy(on_violation=on_violation, scopes=rules))
+        assert ("only alerts" in sentence(judgement, code)) is said
+
+
 def test_our_addresses_explain_a_refusal() -> None:
     """IpBlocked tells the configured egress, and verify: list lifts VantageBlocked."""
     judgement = judged(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,8 +58,9 @@ class ScriptedServer:
                     self.send_header(name, value)
                 if "Content-Length" not in reply.headers and reply.status != 204:
                     self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
+                with contextlib.suppress(ConnectionError):  # who asked may have gone
+                    self.end_headers()
+                    self.wfile.write(reply.body)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = _serve  # noqa: N815
 

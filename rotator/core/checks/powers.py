@@ -10,6 +10,7 @@ from rotator.core.checks.said import Said
 from rotator.core.cures import keys_page
 from rotator.core.facts import KeyFacts
 from rotator.core.findings import Code
+from rotator.core.policy import OnViolation
 from rotator.core.scopes import Scope
 from rotator.core.words import key_told, listed, told
 
@@ -18,6 +19,13 @@ Network = IPv4Network | IPv6Network
 
 def _policy(case: Case) -> str:
     return f"policy {told(case.policy.name)}"
+
+
+def _unfrozen(case: Case) -> str:
+    """Return the sentence for who counts on a freeze: no adapter can strip a key's powers."""
+    if case.policy.on_violation is not OnViolation.FREEZE:
+        return ""
+    return "Nothing was stripped: no program can at this exchange, so `freeze` only alerts. "
 
 
 def withdraw_enabled(case: Case) -> Iterator[Said]:
@@ -29,8 +37,8 @@ def withdraw_enabled(case: Case) -> Iterator[Said]:
         return
     yield Said(
         f"The {key_told(case.key_id)} may withdraw funds from the exchange.",
-        f"Take that permission away at {keys_page(case.context.traits)}; or, if it is meant, "
-        f"name `withdraw` itself under `scopes.allow` of {_policy(case)}.",
+        f"{_unfrozen(case)}Take that permission away at {keys_page(case.context.traits)}; "
+        f"or, if it is meant, name `withdraw` itself under `scopes.allow` of {_policy(case)}.",
     )
 
 
@@ -45,7 +53,8 @@ def overscoped(case: Case) -> Iterator[Said]:
     if excess:
         yield Said(
             f"The key may do more than {_policy(case)} allows: {listed(excess)}.",
-            f"Take it away at {keys_page(case.context.traits)}, or allow it in the policy.",
+            f"{_unfrozen(case)}Take it away at {keys_page(case.context.traits)}, "
+            "or allow it in the policy.",
         )
     if unknown:
         yield Said(

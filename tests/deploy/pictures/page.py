@@ -36,8 +36,8 @@ white-space:nowrap;overflow:hidden;text-overflow:ellipsis}a{color:#79aef2}
 .empty{color:#9aa0aa;padding:6px 10px;margin:0}.more{color:#9aa0aa;margin:0;padding:5px 10px}
 svg text{fill:#9aa0aa;font-size:11px}.grid{stroke:#2b2f36}svg{display:block}
 .legend{padding:4px 10px;line-height:20px;color:#b9bec7;font-size:12px}
-.legend span{margin-right:14px;display:inline-block;white-space:nowrap}.legend i{display:inline-block;width:12px;height:3px;
-vertical-align:middle;margin-right:5px}
+.legend span{margin-right:14px;display:inline-block;white-space:nowrap}
+.legend i{display:inline-block;width:12px;height:3px;vertical-align:middle;margin-right:5px}
 .bars{padding:2px 10px;display:grid;grid-template-columns:auto 1fr auto;gap:0 10px;
 align-items:center;position:absolute;inset:30px 0 6px}
 .bars span{text-align:left}.bars i{display:block;height:62%;min-height:6px;border-radius:2px}
