@@ -113,11 +113,9 @@ def test_hostile_texts(browser: Browser, sandbox: Sandbox, tmp_path: Path, pictu
 def test_five_thousand_credentials(
     browser: Browser, sandbox: Sandbox, tmp_path: Path, pictures: Path
 ) -> None:
-    """The first view takes the server less than 300 ms, and any further one.
-
-    Each view is the first of its state: a hold, or its end, is a new one.  The least of
-    three counts, because other work on the machine makes the same work dearer.
-    """
+    """The first view takes the server less than 300 ms, and any further one."""
+    # A hold, or its end, is a new state, whose views are first ones again.  The least of
+    # three counts, because other work on the machine makes the same work dearer.
     scene = scenes.large(tmp_path / "large", sandbox)
     with scene.daemon() as daemon:
         daemon.wait("health", "the first pass", lambda d: d["as_of"] is not None)
