@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from tests.servers.kube_server import KubeServer
 from tests.servers.vault_server import VaultServer
 
 pytest_plugins = ["tests.net.plugin"]
+
+# A shell starts what runs behind it with SIGINT ignored, and children inherit that: the
+# programs that the tests interrupt would never hear of it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no finding: a test has its minute, an example no share of it.
 settings.register_profile("rotator", deadline=None)

@@ -14,13 +14,21 @@ pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
 DESK = "trading/bybit/desk0"
 
 
-def waits(build: Build, phase: str = "DRAINING") -> tuple[Estate, Program]:
-    """Return an estate whose rotation waits for a person after its drain."""
-    there = build(policy={"revoke": "manual"})
+def drains(build: Build, phase: str = "DRAINING") -> tuple[Estate, Program]:
+    """Return an estate in the drain, after which its rotation waits for a person.
+
+    The drain is long enough to act in it; its end looks at the path and the record.
+    """
+    there = build(policy={"revoke": "manual", "drain": "6s"})
     there.consumer()
     daemon = there.daemon()
     there.wait_for_phase(phase)
     return there, daemon
+
+
+def asks(daemon: Program, since: str) -> bool:
+    """Say whether the daemon has asked for `rotator complete` since it last logged a text."""
+    return "rotator complete" in daemon.log().rpartition(since)[2]
 
 
 def held_at(build: Build, label: str, side: Side) -> tuple[Estate, Program, Stop]:
@@ -72,10 +80,11 @@ def test_another_field_edited_before_the_publish(build: Build) -> None:
 
 def test_another_field_edited_in_the_drain(build: Build) -> None:
     """An edit in the drain becomes the version that the rotation goes by."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     version = edit(there, note="edited")
     until(lambda: there.record()["v1"] == version, "the record names the version")
     assert there.served()["note"] == "edited"
+    until(lambda: asks(daemon, f'"v1":{version}'), "it asks for the command", 30)
     there.order("complete")
     there.wait_for_phase("DONE")
     end(there, daemon)
@@ -85,7 +94,7 @@ def test_another_field_edited_in_the_drain(build: Build) -> None:
 
 def test_rolled_back_in_the_drain(build: Build) -> None:
     """After `vault kv rollback` nothing is deleted; `abort` takes the new key away."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     both = alive_keys(there)
     first = there.vault.get(DESK, 1)
     assert first is not None
@@ -94,17 +103,11 @@ def test_rolled_back_in_the_drain(build: Build) -> None:
     assert alive_keys(there) == both
     there.order("resolve", "abort")
     there.wait_for_phase("DRAINING_BACK")
-    until(lambda: waits_for_complete(there, daemon), "it asks for the command", 30)
+    until(lambda: asks(daemon, '"phase":"DRAINING_BACK"'), "it asks for the command", 30)
     there.order("complete")
     there.wait_for_phase("ABORTED")
     end(there, daemon)
     assert_aborted(there)
-
-
-def waits_for_complete(there: Estate, daemon: Program) -> bool:
-    """Say whether the daemon has asked for `rotator complete` on the way back."""
-    asked = [e for e in daemon.events("rotation_held") if e["phase"] == "DRAINING_BACK"]
-    return any("rotator complete" in e["waits_for"] for e in asked)
 
 
 def test_a_third_key_before_the_publish(build: Build) -> None:
@@ -127,7 +130,7 @@ def test_a_third_key_before_the_publish(build: Build) -> None:
 
 def test_a_third_key_in_the_drain(build: Build) -> None:
     """A key that somebody pastes over ours stays, and neither of the others is deleted."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     before = alive_keys(there)
     pasted = third(there)
     there.wait_for_phase("QUARANTINED")
@@ -151,7 +154,7 @@ def test_a_third_key_before_the_deletion(build: Build) -> None:
 
 def test_the_record_soft_deleted(build: Build) -> None:
     """A soft-deleted record counts as open; `retry` brings it back and it goes on."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     both = alive_keys(there)
     [current] = [max(there.vault.versions(there.record_path))]
     there.vault.act("delete", there.record_path, [current])
@@ -162,6 +165,7 @@ def test_the_record_soft_deleted(build: Build) -> None:
     )
     until(lambda: there.phase() == "DRAINING", "the record is back", 30)
     assert alive_keys(there) == both
+    until(lambda: asks(daemon, '"phase":"DRAINING"'), "it asks for the command", 30)
     there.order("complete")
     there.wait_for_phase("DONE")
     end(there, daemon)
@@ -170,7 +174,7 @@ def test_the_record_soft_deleted(build: Build) -> None:
 
 def test_the_record_destroyed(build: Build) -> None:
     """With its record destroyed nothing is deleted; after `abort` both keys are left."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     both = alive_keys(there)
     [current] = [max(there.vault.versions(there.record_path))]
     there.vault.act("destroy", there.record_path, [current])
@@ -188,7 +192,7 @@ def test_the_record_destroyed(build: Build) -> None:
 
 def test_the_metadata_of_the_record_deleted(build: Build) -> None:
     """With its record removed for good, nothing is deleted and nothing is made anew."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     both = alive_keys(there)
     there.vault.forget(there.record_path)
     end(there, daemon)
@@ -218,7 +222,7 @@ def test_the_path_removed_and_made_again(build: Build, label: str) -> None:
 
 def test_the_current_version_soft_deleted(build: Build) -> None:
     """With the path's current version deleted nothing is deleted at the exchange."""
-    there, daemon = waits(build)
+    there, daemon = drains(build)
     both = alive_keys(there)
     there.vault.act("delete", DESK, [2])
     there.order("complete")
