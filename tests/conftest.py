@@ -13,7 +13,7 @@ from tests.servers.build import VAULT, ServerMissing
 from tests.servers.kube_server import KubeServer
 from tests.servers.vault_server import VaultServer
 
-pytest_plugins = ["tests.net.plugin"]
+pytest_plugins = ["tests.net.plugin", "tests.told"]
 
 # A shell starts what runs behind it with SIGINT ignored, and children inherit that: the
 # programs that the tests interrupt would never hear of it.

@@ -17,6 +17,7 @@ from rotator.core.saga.words import Stay
 from tests.engine.crash import Gate, Killed, Mode, Play, Story, judge_the_end
 from tests.engine.races import Race, Turns
 from tests.engine.rig import Rig, World
+from tests.told import Tell
 
 SEEDS = {2: 12, 3: 10, 5: 6}
 """How many draws for so many processes."""
@@ -55,7 +56,7 @@ async def race(folder: Path, count: int, seed: int, story: Story) -> str:
 
 @pytest.mark.parametrize("name", ["forward", "rolled back"])
 @pytest.mark.parametrize("count", SEEDS)
-def test_drivers_without_a_lease(tmp_path: Path, count: int, name: str) -> None:
+def test_drivers_without_a_lease(tmp_path: Path, count: int, name: str, tell: Tell) -> None:
     """However drivers interleave, one key survives and the path never serves a dead one."""
     story = Story(happenings={"DRAINING": kill_new} if name == "rolled back" else {})
     ends: Counter[str] = Counter()
@@ -66,7 +67,7 @@ def test_drivers_without_a_lease(tmp_path: Path, count: int, name: str) -> None:
             ends[asyncio.run(race(folder, count, seed, story))] += 1
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-    print(count, name, dict(ends), dict(MADE))
+    tell(f"{count} {name} {dict(ends)} {dict(MADE)}")
     assert ends["DONE" if name == "forward" else "ABORTED"] > 0
 
 
@@ -93,7 +94,7 @@ async def storm(world: World, chance: random.Random) -> Counter[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_storm_of_restarts(tmp_path: Path, seed: int) -> None:
+def test_a_storm_of_restarts(tmp_path: Path, seed: int, tell: Tell) -> None:
     """Fifty restarts in a row create no key beyond those whose create a death had hidden."""
     chance, deaths, made = random.Random(seed), Counter[str](), 0
     while deaths.total() < RESTARTS:
@@ -106,7 +107,7 @@ def test_a_storm_of_restarts(tmp_path: Path, seed: int) -> None:
         made += len(world.made())
         deaths += died
         asyncio.run(world.close())
-    print(made, dict(deaths))
+    tell(f"{made} {dict(deaths)}")
 
 
 def stopping(rig: Rig) -> Callable[[Record, Stay], None]:

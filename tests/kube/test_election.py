@@ -13,6 +13,7 @@ from tests.processes.program import until
 from tests.processes.verdict import assert_done
 from tests.servers.cable import Cable
 from tests.servers.kube_server import KubeServer, Pod
+from tests.told import Tell
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
 
@@ -27,7 +28,7 @@ def team(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> Team:
     ("count", "label", "side"),
     [(2, "create", Side.BEFORE), (3, "record STAGED", Side.AFTER)],
 )
-def test_killed(team: Team, count: int, label: str, side: Side) -> None:
+def test_killed(team: Team, count: int, label: str, side: Side, tell: Tell) -> None:
     """After SIGKILL another goes on where it stood: no rotation is lost, none is doubled."""
     there, consumer = team.there, team.there.consumer()
     stop = Stop(label, side)
@@ -38,7 +39,7 @@ def test_killed(team: Team, count: int, label: str, side: Side) -> None:
     died = time.monotonic()
     stop.end(Fate.LOST)
     second, seconds = new_leader(others, died)
-    print(f"\nSIGKILL at {label}: leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
+    tell(f"SIGKILL at {label}: leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
     assert seconds <= DURATION + MARGIN
     there.wait_for_phase("DONE")
     assert [o.events("leader") for o in others if o is not second] == [[]] * (count - 2)
@@ -48,7 +49,7 @@ def test_killed(team: Team, count: int, label: str, side: Side) -> None:
     assert_done(there, creates=1)
 
 
-def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> None:
+def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod, tell: Tell) -> None:
     """After SIGTERM the next one works at once; one open step is brought to its end before."""
     team = Team(build(policy={"max_age": "300d"}), kube, namespace, pod)
     there, consumer = team.there, team.there.consumer()
@@ -78,7 +79,7 @@ def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod) 
         assert leader.ended() == 0
         heirs, leader = [h for h in heirs if h is not heir], heir
     for leads, passed in found:
-        print(f"\nSIGTERM: leads {leads:.2f} s later, its first pass ended after {passed:.2f} s")
+        tell(f"SIGTERM: leads {leads:.2f} s later, its first pass ended after {passed:.2f} s")
     assert min(leads for leads, _ in found) <= 1
     team.stop()
     team.assert_one_leader_at_a_time()
@@ -86,7 +87,7 @@ def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod) 
     assert_done(there, creates=1)
 
 
-def test_frozen_with_a_create_on_its_way(team: Team) -> None:
+def test_frozen_with_a_create_on_its_way(team: Team, tell: Tell) -> None:
     """A leader that slept over its lease learns that, and its late create makes no second key."""
     there, consumer = team.there, team.there.consumer()
     stop = Stop("create", Side.BEFORE)
@@ -96,7 +97,7 @@ def test_frozen_with_a_create_on_its_way(team: Team) -> None:
     first.freeze()
     froze = time.monotonic()
     second, seconds = new_leader(others, froze)
-    print(f"\nSIGSTOP: leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
+    tell(f"SIGSTOP: leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
     assert seconds <= DURATION + MARGIN
     stop.end(Fate.GO_ON)
     first.thaw()
@@ -109,7 +110,7 @@ def test_frozen_with_a_create_on_its_way(team: Team) -> None:
     assert_done(there, creates=1)
 
 
-def test_cut_off_from_the_api_server(team: Team) -> None:
+def test_cut_off_from_the_api_server(team: Team, tell: Tell) -> None:
     """A leader that reaches the API server no more ends its work before another begins."""
     there = team.there
     there.document["policies"]["desk"]["revoke"] = "manual"
@@ -124,7 +125,7 @@ def test_cut_off_from_the_api_server(team: Team) -> None:
         cut = time.monotonic()
         second.wait_for("leader")
         seconds = time.monotonic() - cut
-        print(f"\ncut off: another leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
+        tell(f"cut off: another leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
         assert seconds <= DURATION + MARGIN
         first.wait_for("stood_down", cut_off=0)
         second.wait_for("pass")

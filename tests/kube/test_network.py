@@ -16,6 +16,7 @@ from tests.processes.program import until
 from tests.processes.verdict import assert_done
 from tests.servers.build import ServerMissing, packaged
 from tests.servers.kube_server import KubeServer, Pod
+from tests.told import Tell
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(150)]
 
@@ -26,7 +27,7 @@ def team(build: Build, kube: KubeServer, namespace: str, pod: Pod) -> Team:
     return Team(build(policy={"revoke": "manual"}), kube, namespace, pod)
 
 
-def test_a_wire_that_is_pulled_out(team: Team) -> None:
+def test_a_wire_that_is_pulled_out(team: Team, tell: Tell) -> None:
     """A leader without any network ends its work by itself, and stands by when it is back."""
     if not possible():
         pytest.skip("Run as root, with iproute2, for the test that cuts a real network.")
@@ -42,7 +43,7 @@ def test_a_wire_that_is_pulled_out(team: Team) -> None:
         cut = time.monotonic()
         second.wait_for("leader")
         seconds = time.monotonic() - cut
-        print(f"\nno network: another leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
+        tell(f"no network: another leads {seconds:.2f} s later, {seconds - DURATION:+.2f} s")
         assert seconds <= DURATION + MARGIN
         first.wait_for("lease_lost")
         second.wait_for("pass")
@@ -74,7 +75,7 @@ def faked(file: Path) -> dict[str, str]:
 
 
 def test_clocks_that_are_set(
-    build: Build, kube: KubeServer, namespace: str, pod: Pod, tmp_path: Path
+    build: Build, kube: KubeServer, namespace: str, pod: Pod, *, tmp_path: Path, tell: Tell
 ) -> None:
     """Wall clocks set by an hour, either way, cost nobody the lead and give it to nobody."""
     team = Team(build(policy={"revoke": "manual"}), kube, namespace, pod, CALM)
@@ -95,7 +96,7 @@ def test_clocks_that_are_set(
     died = time.monotonic()
     second.wait_for("leader")
     seconds = time.monotonic() - died
-    print(f"\nSIGKILL, clock an hour slow: {seconds:.2f} s later, {seconds - CALM_DURATION:+.2f} s")
+    tell(f"SIGKILL, clock an hour slow: {seconds:.2f} s later, {seconds - CALM_DURATION:+.2f} s")
     assert seconds <= CALM_DURATION + MARGIN
     files[1].write_text("+0")
     there.order("complete")

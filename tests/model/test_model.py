@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import pytest
 
 from rotator.core.record import Revoke
+from tests.told import Tell
 
 from .explore import Walked, unanswerable, unending, walk
 from .mutants import MUTANTS, Mutant
 from .world import Rules, Setup
 
-# Unmeasured: a trace of each line would make the walk several times as long.
-pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.no_cover]
-Tell = Callable[[str], None]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
 
 SETUPS = [
     Setup(drivers=1, events=4, operator=1),

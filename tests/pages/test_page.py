@@ -12,6 +12,7 @@ from tests.pages.scene import Running, Scene
 from tests.pages.viewer import look_over, looking
 from tests.processes.program import Sandbox, until
 from tests.servers.vault_server import VaultServer
+from tests.told import Tell
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -111,7 +112,7 @@ def test_hostile_texts(browser: Browser, sandbox: Sandbox, tmp_path: Path, pictu
 
 
 def test_five_thousand_credentials(
-    browser: Browser, sandbox: Sandbox, tmp_path: Path, pictures: Path
+    browser: Browser, sandbox: Sandbox, tmp_path: Path, pictures: Path, tell: Tell
 ) -> None:
     """The first view takes the server less than 300 ms, and any further one."""
     # A hold, or its end, is a new state, whose views are first ones again.  The least of
@@ -129,7 +130,7 @@ def test_five_thousand_credentials(
         daemon.wait("status", "no hold", lambda d: not d["holds"])
         rounds.append(_spent(daemon))
         least = {path: min(spent[path] for spent in rounds) for path in VIEWS}
-        print("processor time in ms:", least)
+        tell(f"processor time of a first view in ms: {least}")
         assert max(least.values()) < SERVER_MS
         assert len(daemon.get()) < 400_000
         look_over(browser, daemon.url, "large", pictures)

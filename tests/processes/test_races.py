@@ -9,6 +9,7 @@ import pytest
 
 from tests.processes.conftest import Build
 from tests.processes.verdict import assert_done, assert_one_key
+from tests.told import Tell
 
 pytestmark = [pytest.mark.process, pytest.mark.real, pytest.mark.timeout(200)]
 
@@ -65,7 +66,7 @@ def test_a_file_lock(build: Build) -> None:
 
 
 @pytest.mark.slow
-def test_a_restart_storm(build: Build) -> None:
+def test_a_restart_storm(build: Build, tell: Tell) -> None:
     """Killed fifty times at random moments, it makes no key that is not accounted for."""
     chance = random.Random(50)
     there = build()
@@ -83,7 +84,7 @@ def test_a_restart_storm(build: Build) -> None:
     assert last.stop() == 0
     consumer.stop()
     assert_done(there, creates=1 + creating)
-    print(f"{RESTARTS} restarts, {len(there.ours())} keys created, {creating} times at CREATING")
+    tell(f"{RESTARTS} restarts, {len(there.ours())} keys created, {creating} times at CREATING")
 
 
 @pytest.mark.slow

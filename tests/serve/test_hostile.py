@@ -20,6 +20,7 @@ from rotator.serve.webconfig_live import InForce
 from tests.serve.nonsense import PATHS, requests
 from tests.serve.server import Running, World, client, ended, running
 from tests.serve.web import PASSWORD, TLS, Folder, hashed
+from tests.told import Tell
 
 SOME = ("/metrics", "/-/reload", "/nothing")
 """Paths for the rounds over TLS, above which all is as without it."""
@@ -102,7 +103,7 @@ def open_files() -> int:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
 def test_nonsense_at_every_endpoint_makes_no_500_no_hang_and_no_growth(
-    folder: Folder, secured: bool, caplog: pytest.LogCaptureFixture
+    folder: Folder, secured: bool, caplog: pytest.LogCaptureFixture, tell: Tell
 ) -> None:
     """Each connection ends, nothing is logged as an error, and memory and sockets come back."""
     caplog.set_level(logging.ERROR, "uvicorn.error")  # as the daemon has it
@@ -135,7 +136,7 @@ def test_nonsense_at_every_endpoint_makes_no_500_no_hang_and_no_growth(
             await round_of(server)
             grown = await settled(first)
             tracemalloc.stop()
-            print(f"\n{'tls' if secured else 'plain'}: grown by {grown} bytes in one round")
+            tell(f"{'tls' if secured else 'plain'}: grown by {grown} bytes in one round")
             assert grown < GROWTH
             assert open_files() <= sockets
             async with client(server, tls=tls) as web:
@@ -184,7 +185,7 @@ def quick(seconds: list[float]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
 def test_scrapes_are_answered_while_200_silent_clients_hold_on(
-    folder: Folder, secured: bool
+    folder: Folder, secured: bool, tell: Tell
 ) -> None:
     """A scrape takes a few times as long as without them at the most."""
     in_force = folder.live(TLS).in_force if secured else InForce()
@@ -200,7 +201,7 @@ def test_scrapes_are_answered_while_200_silent_clients_hold_on(
                 return before, quick(await latencies(server, tls))
 
     before, during = asyncio.run(run())
-    print(f"\nscrape {before * 1e3:.1f} ms alone, {during * 1e3:.1f} ms beside {SILENT} silent")
+    tell(f"scrape {before * 1e3:.1f} ms alone, {during * 1e3:.1f} ms beside {SILENT} silent")
     assert during / before < RATIO
 
 

@@ -15,6 +15,7 @@ from tests.deploy.loop.servers import Receiver, Served, alertmanager, prometheus
 from tests.deploy.loop.stages import Cause, Theatre, theatre
 from tests.processes.program import HTTP, Sandbox, until
 from tests.servers.vault_server import VaultServer
+from tests.told import Tell
 
 OWNERS = 40
 
@@ -61,7 +62,7 @@ def test_many_owners_are_one_page(receiver: Receiver, manager: Served) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_every_page_arrives(
-    vault: VaultServer, receiver: Receiver, manager: Served, tmp_path: Path
+    vault: VaultServer, receiver: Receiver, manager: Served, tmp_path: Path, tell: Tell
 ) -> None:
     """Each critical alert is caused for real and comes to the receiver; times are printed."""
     folder = tmp_path / "sandbox"
@@ -79,7 +80,7 @@ def test_every_page_arrives(
             _wait_for_targets(running, sum(map(len, ports.values())))
             loop = Loop(receiver, stage)
             loop.run(snapshot)
-            loop.tell()
+            loop.tell(tell)
     assert set(loop.seconds) == {a.name for a in ALERTS if a.severity is Severity.CRITICAL}
 
 
@@ -167,9 +168,9 @@ class Loop:
             }
         )
 
-    def tell(self) -> None:
-        """Print how long each page took from its cause, the shortened `for` included."""
+    def tell(self, tell: Tell) -> None:
+        """Say how long each page took from its cause, the shortened `for` included."""
         most = scaled.LONGEST_HOLD
-        print(f"\nfrom cause to delivery (`for` divided by {scaled.HOLD}, {most} s at most):")
+        tell(f"from cause to delivery (`for` divided by {scaled.HOLD}, {most} s at most):")
         for name, seconds in sorted(self.seconds.items(), key=lambda item: item[1]):
-            print(f"  {seconds:6.1f} s  {name}")
+            tell(f"  {seconds:6.1f} s  {name}")
