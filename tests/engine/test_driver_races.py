@@ -67,7 +67,7 @@ def test_drivers_without_a_lease(tmp_path: Path, count: int, name: str, tell: Te
             ends[asyncio.run(race(folder, count, seed, story))] += 1
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-    tell(f"{count} {name} {dict(ends)} {dict(MADE)}")
+    tell(f"{count} drivers, {name}: ended {dict(ends)}; creates so far {dict(MADE)}")
     assert ends["DONE" if name == "forward" else "ABORTED"] > 0
 
 
@@ -107,7 +107,7 @@ def test_a_storm_of_restarts(tmp_path: Path, seed: int, tell: Tell) -> None:
         made += len(world.made())
         deaths += died
         asyncio.run(world.close())
-    tell(f"{made} {dict(deaths)}")
+    tell(f"{made} creates; killed at {dict(deaths)}")
 
 
 def stopping(rig: Rig) -> Callable[[Record, Stay], None]:
