@@ -68,6 +68,8 @@ def _once(config: Any, wait: timedelta, form: Form) -> None:
         document = asyncio.run(once(config, os.environ, sys.stderr.buffer, wait.total_seconds()))
     except StoreError as error:
         raise Failed(store_sentence(error, explained(error))) from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None  # SIGTERM ends as Ctrl-C does
     put_run(document, form)
 
 

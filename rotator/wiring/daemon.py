@@ -59,9 +59,18 @@ def prepared(logs: BinaryIO, clock: Clock, level: str = "info") -> Redactor:
 async def once(config: Config, environ: Mapping[str, str], logs: BinaryIO, wait: float) -> Document:
     """Do one whole pass and return what it prints.
 
-    Raises SetupError, also where another daemon leads or the lease is lost midway, and
-    StoreError where the store stops the pass.
+    SIGTERM cancels it, as Ctrl-C does, and the lease is given back.  Raises SetupError,
+    also where another daemon leads or the lease is lost midway, and StoreError where the
+    store stops the pass.
     """
+    work = asyncio.create_task(_once(config, environ, logs, wait), name="run --once")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    return await work
+
+
+async def _once(
+    config: Config, environ: Mapping[str, str], logs: BinaryIO, wait: float
+) -> Document:
     clock = SystemClock()
     redactor = prepared(logs, clock)
     lease = lease_of(config, environ, clock)

@@ -87,6 +87,20 @@ def test_asked_to_end(build: Build, kube: KubeServer, namespace: str, pod: Pod, 
     assert_done(there, creates=1)
 
 
+def test_a_single_run_that_is_asked_to_end(
+    build: Build, kube: KubeServer, namespace: str, pod: Pod
+) -> None:
+    """On SIGTERM a `run --once` gives the Lease back, and its rotation waits for the next."""
+    team = Team(build(policy={"revoke": "drain", "drain": "40s"}), kube, namespace, pod)
+    once = team.once("90s")
+    team.there.wait_for_phase("DRAINING")
+    assert team.holder() == "once"
+    once.process.terminate()
+    assert once.ended() == 130
+    assert team.holder() == ""
+    assert team.there.phase() == "DRAINING"
+
+
 def test_frozen_with_a_create_on_its_way(team: Team, tell: Tell) -> None:
     """A leader that slept over its lease learns that, and its late create makes no second key."""
     there, consumer = team.there, team.there.consumer()
