@@ -17,7 +17,7 @@ from rotator.engine.facts_codec import Remembered, decode_facts, differ, encode_
 from rotator.stores.documents import FACTS, Document, Documents
 from rotator.stores.port import Data
 
-LANES: Final = 8
+LANES: Final = 4
 BATCH: Final = 50
 USE_EVERY: Final = timedelta(days=1)
 """How often a new last use alone is worth a write."""

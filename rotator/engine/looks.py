@@ -18,8 +18,12 @@ from rotator.engine.houses import Houses
 from rotator.exchanges.exchange import Exchange
 from rotator.stores.held import Entry
 
-LANES: Final = 8
-"""Looks under way at one exchange."""
+LANES: Final = 4
+"""Looks under way at one exchange.
+
+As many answers may be ready in one turn of the event loop, which it takes one after the
+other: more of them would hold up everything else, and the exchange's limits bind before.
+"""
 
 BATCH: Final = 50
 SOON: Final = timedelta(minutes=5)

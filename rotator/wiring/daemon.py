@@ -42,7 +42,7 @@ STORE_RETRY: Final = 5.0
 CONFIG_LOOK: Final = 10.0
 """Seconds between two looks whether a file of the configuration has changed."""
 
-SWITCH_INTERVAL: Final = 0.001
+SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which a thread lets the event loop have its turn."""
 
 Read = Callable[[], Config]
