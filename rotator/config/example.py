@@ -68,7 +68,7 @@ policies:
     blackouts: []                        # [{from: 2026-12-24T00:00:00Z, to: 2027-01-02T00:00:00Z}]
     consumers: []                        # who reads these keys
     on_violation: alert                  # rotate: replace a key that has a forbidden scope;
-                                         # freeze: strip it, where an exchange allows
+                                         # freeze: as alert, and the cure says so
     severity: {}                         # {NoAddressList: critical}
     key_type: null                       # warn about keys of another type
     dormant_after: 90d                   # a key unused for so long is reported

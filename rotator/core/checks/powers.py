@@ -22,10 +22,10 @@ def _policy(case: Case) -> str:
 
 
 def _unfrozen(case: Case) -> str:
-    """Return the sentence for who counts on a freeze: no adapter can strip a key's powers."""
+    """Return the sentence for who counts on a freeze: no adapter strips a power."""
     if case.policy.on_violation is not OnViolation.FREEZE:
         return ""
-    return "Nothing was stripped: no program can at this exchange, so `freeze` only alerts. "
+    return "Nothing was stripped: Rotator cannot do that, so `freeze` only alerts. "
 
 
 def withdraw_enabled(case: Case) -> Iterator[Said]:
