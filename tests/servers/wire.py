@@ -7,7 +7,6 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from enum import Enum, auto
-from types import TracebackType
 from typing import Self
 
 
@@ -58,12 +57,7 @@ class Wire(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _accept(self) -> None:
