@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -34,6 +32,7 @@ from rotator.wiring.desk import Surroundings, new_metrics, open_desk
 from rotator.wiring.leading import lease_of, take
 from rotator.wiring.pages import Memory
 from rotator.wiring.ports import LISTEN, PROBES, Port, answer_on
+from rotator.wiring.tuning import tune
 from rotator.wiring.web import Readings, open_web_config
 
 STORE_RETRY: Final = 5.0
@@ -41,9 +40,6 @@ STORE_RETRY: Final = 5.0
 
 CONFIG_LOOK: Final = 10.0
 """Seconds between two looks whether a file of the configuration has changed."""
-
-SWITCH_INTERVAL: Final = 0.0005
-"""Seconds after which a thread lets the event loop have its turn."""
 
 Read = Callable[[], Config]
 """Reads the configuration anew; raises SetupError."""
@@ -144,8 +140,7 @@ async def forever(read: Read, file: Path, environ: Mapping[str, str], logs: Bina
     A reload ends the rotations at safe places and begins anew with the new
     configuration; one that does not read keeps the old.  Raises SetupError.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(5_000, 20, 20)
+    tune()
     clock = SystemClock()
     redactor = prepared(logs, clock)
     config = read()

@@ -12,27 +12,25 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from rotator.config import Config
 from rotator.engine.clock import SystemClock
 from rotator.engine.desk import Desk
 from rotator.stores.vault import paths
 from rotator.stores.vault.kv import VaultKv
-from rotator.wiring.daemon import SWITCH_INTERVAL, prepared
+from rotator.wiring.daemon import prepared
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
+from rotator.wiring.tuning import COLLECTOR, SWITCH_INTERVAL, limit_arenas
 from tests.bench.heart import Heart, percentile
-
-COLLECTOR: Final = (5_000, 20, 20)
-"""The thresholds that the daemon gives the garbage collector."""
 
 
 @contextlib.contextmanager
 def as_the_daemon() -> Iterator[None]:
-    """Have threads and the garbage collector as the daemon has them."""
+    """Have threads, garbage and memory as the daemon has them; the last for good."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECTOR)
+    limit_arenas()
     try:
         yield
     finally:
