@@ -121,7 +121,15 @@ class GatedKv:
         self._inner = inner
         self._gate = gate
 
+    @property
+    def read_many(self) -> Any:
+        """The call; Python looks for it on the class."""
+        return self._gated("read_many")
+
     def __getattr__(self, name: str) -> Any:
+        return self._gated(name)
+
+    def _gated(self, name: str) -> Any:
         real = getattr(self._inner, name)
         if not inspect.iscoroutinefunction(real):
             return real

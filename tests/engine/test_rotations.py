@@ -220,7 +220,9 @@ def test_told_to_stop_at_any_call_nothing_is_left_half_way(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Whenever a process is told to stop, it ends by itself and every key it made is recorded."""
-    calls = count_calls(World.make(tmp_path_factory.mktemp("count")))
+    world = World.make(tmp_path_factory.mktemp("count"))
+    calls = count_calls(world)
+    run(world.close())
 
     async def stopped_at(world: World, at: int) -> None:
         play = Play(world, Story())

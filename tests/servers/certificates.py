@@ -6,11 +6,25 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+SIGNS_CERTIFICATES: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What Python 3.13 asks a CA to say of itself (RFC 5280, 4.2.1.3), beside the key identifiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +43,11 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("rotator test CA")
         self._cert = _signed(
-            _builder(self._name, self._name, self._key.public_key()).add_extension(
-                x509.BasicConstraints(ca=True, path_length=0), critical=True
+            _builder(self._name, self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(SIGNS_CERTIFICATES, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
             ),
             self._key,
         )
@@ -44,6 +61,10 @@ class Authority:
         builder = (
             _builder(_name(name), self._name, key.public_key())
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
             .add_extension(
                 x509.SubjectAlternativeName(
                     [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

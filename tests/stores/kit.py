@@ -7,10 +7,13 @@ import inspect
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from rotator.core.names import SigningKey, StorePath
 from rotator.core.outcome import Happened, StoreError
+from rotator.stores import bulk
+from rotator.stores.bulk import Answer, Wanted
 from rotator.stores.documents import Documents
 from rotator.stores.local import LocalKv, open_local
 from rotator.stores.port import Data, KvStore, Metadata, Secret
@@ -105,9 +108,18 @@ class Watched:
         many = [pair for name, args in self.asked if name == "read_many" for pair in args[0]]
         return many + [(*args, None)[:2] for name, args in self.asked if name == "read"]
 
+    @property
+    def read_many(self) -> Any:
+        """The call; Python 3.12 looks for it on the class."""
+        return self._watching("read_many") if self.bulk else self._one_by_one
+
+    async def _one_by_one(self, wanted: Wanted) -> list[Answer]:
+        return await bulk.read_many(cast("KvStore", SimpleNamespace(read=self.read)), wanted)
+
     def __getattr__(self, name: str) -> Any:
-        if name == "read_many" and not self.bulk:
-            raise AttributeError(name)
+        return self._watching(name)
+
+    def _watching(self, name: str) -> Any:
         real = getattr(self.inner, name)
         if not inspect.iscoroutinefunction(real):
             return real

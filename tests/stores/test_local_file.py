@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_moved_value_is_refused(tmp_path: Path) -> None:
         assert not isinstance(bad, Secret)
 
     play(tmp_path, write)
-    with sqlite3.connect(tmp_path / "store.db") as raw:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as raw, raw:
         raw.execute(
             "UPDATE contents SET sealed = (SELECT sealed FROM contents WHERE path = ?)"
             " WHERE path = ?",
@@ -103,7 +104,7 @@ def test_full_disk_loses_nothing(tmp_path: Path) -> None:
 
     async def scenario(kv: LocalKv) -> None:
         await kv.write(DESK, {"v": "1"}, 0)
-        with sqlite3.connect(tmp_path / "store.db") as raw:
+        with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
             pages = raw.execute("PRAGMA page_count").fetchone()[0]
         kv._tables._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="full") as full:
