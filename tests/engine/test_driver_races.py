@@ -23,17 +23,13 @@ SEEDS = {2: 12, 3: 10, 5: 6}
 """How many draws for so many processes."""
 
 
-MADE: Counter[int] = Counter()
-"""How many races created so many keys."""
-
-
 def kill_new(world: World) -> None:
     """The exchange ends the new key."""
     world.kill(world.record()["new"]["key_id"])
 
 
-async def race(folder: Path, count: int, seed: int, story: Story) -> str:
-    """Race so many processes, judge the end, and return the phase."""
+async def race(folder: Path, count: int, seed: int, story: Story) -> tuple[str, int]:
+    """Race so many processes, judge the end; return the phase and how many keys were made."""
     world = World.make(folder)
     chance = random.Random(seed)
     turns = Turns(world, chance, hurry=chance.choice([0.05, 0.3, 0.6]))
@@ -43,15 +39,15 @@ async def race(folder: Path, count: int, seed: int, story: Story) -> str:
     await run.run(count)
     assert run.opened <= 1
     phase = world.phase
-    MADE[len(world.made())] += 1
     if phase == "QUARANTINED":
         assert world.record()["question"]
         assert len(world.made()) <= MAX_ATTEMPTS
     else:
         await judge_the_end(run.play, creates=MAX_ATTEMPTS)
-    assert len(world.made()) <= world.record()["attempt"]
+    made = len(world.made())
+    assert made <= world.record()["attempt"]
     await world.close()
-    return phase
+    return phase, made
 
 
 @pytest.mark.parametrize("name", ["forward", "rolled back"])
@@ -59,15 +55,17 @@ async def race(folder: Path, count: int, seed: int, story: Story) -> str:
 def test_drivers_without_a_lease(tmp_path: Path, count: int, name: str, tell: Tell) -> None:
     """However drivers interleave, one key survives and the path never serves a dead one."""
     story = Story(happenings={"DRAINING": kill_new} if name == "rolled back" else {})
-    ends: Counter[str] = Counter()
+    ends, made = Counter[str](), 0
     for seed in range(SEEDS[count]):
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:
-            ends[asyncio.run(race(folder, count, seed, story))] += 1
+            phase, keys = asyncio.run(race(folder, count, seed, story))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-    tell(f"{count} drivers, {name}: ended {dict(ends)}; creates so far {dict(MADE)}")
+        ends[phase] += 1
+        made += keys
+    tell(f"{count} drivers, {name}: {ends.total()} races ended {dict(ends)}; {made} creates")
     assert ends["DONE" if name == "forward" else "ABORTED"] > 0
 
 
