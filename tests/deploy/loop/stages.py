@@ -19,6 +19,7 @@ from tests.processes.program import HTTP, Program, Sandbox, until
 from tests.servers.vault_server import VaultServer, free_port
 
 QUICK = {"every": {"inventory": "5s", "inspect": "5s", "tidy": "15s"}}
+EAGER = {"inventory": "1s", "inspect": "1s", "tidy": "15s"}
 NOTHING = 'path "nothing" { capabilities = ["read"] }'
 DYING = 6
 
@@ -152,7 +153,11 @@ def _rotations(built: Built) -> Stage:
 
 
 def _cut_off(built: Built) -> Stage:
-    there = built("cut_off")
+    """It looks every second: calls must be seen to fail before the exchange counts as down.
+
+    Once it does, that page silences the page of failing calls, as it should.
+    """
+    there = built("cut_off", settings={"every": EAGER})
     return Stage("cut_off", there, [there.daemon()])
 
 
