@@ -20,7 +20,7 @@ from rotator.stores.vault import paths
 from rotator.stores.vault.kv import VaultKv
 from rotator.wiring.daemon import prepared
 from rotator.wiring.desk import Surroundings, new_metrics, open_desk
-from rotator.wiring.tuning import COLLECTOR, SWITCH_INTERVAL, limit_arenas
+from rotator.wiring.tuning import tune
 from tests.bench.heart import Heart, percentile
 
 
@@ -28,9 +28,7 @@ from tests.bench.heart import Heart, percentile
 def as_the_daemon() -> Iterator[None]:
     """Have threads, garbage and memory as the daemon has them; the last for good."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(*COLLECTOR)
-    limit_arenas()
+    tune()
     try:
         yield
     finally:
