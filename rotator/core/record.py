@@ -219,6 +219,16 @@ def without_secrets(record: Record) -> Record:
     return replace(record, passphrase=None, new=new, old_fields=None)
 
 
+def ended(record: Record) -> Record:
+    """Return a record as the history keeps it: without secrets, and closed.
+
+    The history is written at CLOSING, before the tombstone; it says how the rotation
+    ends, because strays are judged by it.
+    """
+    phase = record.phase if record.closed else record.outcome or Phase.ABORTED
+    return replace(without_secrets(record), phase=phase)
+
+
 def bears_secret(record: Record) -> bool:
     """Say whether any secret is in this record."""
     new = record.new is not None and bool(record.new.secrets.values())

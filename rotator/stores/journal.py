@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from rotator.core.names import RotationId, Sensitive, StorePath
 from rotator.core.outcome import StoreConflict, StoreError
-from rotator.core.record import MAX_STEPS, Record, RecordProblem, decode, encode, without_secrets
+from rotator.core.record import MAX_STEPS, Record, RecordProblem, decode, encode, ended
 from rotator.stores.documents import ROTATIONS, Document, Documents, Stamp
 from rotator.stores.sealing import Sealer
 
@@ -118,13 +118,19 @@ class Journal:
         await self.documents.put(place, BURIED, journaled.version)
 
     async def write_history(self, record: Record, extra: Mapping[str, Any]) -> None:
-        """Write a closed record, without secrets; once is enough."""
-        place = self.documents.history(record.path, record.rotation)
-        data = encode(without_secrets(record), _refuse) | dict(extra)
+        """Write how a rotation ends, without secrets; the same end is written once.
+
+        A rotation that left CLOSING for a person's answer may end otherwise: the later
+        end stands, so that nobody judges its keys by the earlier one.
+        """
+        place, end = self.documents.history(record.path, record.rotation), ended(record)
+        data = encode(end, _refuse) | dict(extra)
         try:
             await self.documents.put(place, data, 0)
         except StoreConflict:
-            return
+            found = self._judge(record.path, await self.documents.read(place))
+            if found.record is not None and found.record.phase_since < end.phase_since:
+                await self.documents.put(place, data, found.version)
 
     async def history(self, path: StorePath, rotation: RotationId) -> Record | None:
         """Return a closed record from the history; None if there is none that decodes."""

@@ -363,6 +363,7 @@ async def records_of(rig: Rig) -> dict[RotationId, Record]:
         rotation = RotationId(path.removeprefix(prefix))
         closed = await rig.tools.journal.history(PATH, rotation)
         if closed is not None:
+            assert closed.closed, f"the history says {closed.phase}"
             found[rotation] = closed
     journaled = (await rig.tools.journal.read(PATH)).record
     return found if journaled is None else {journaled.rotation: journaled, **found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +98,19 @@ def test_manual_waits_for_a_person(build: Build) -> None:
     [rotation] = ran(there)["rotations"]
     assert rotation["phase"] == "DONE"
     assert_done(there)
+
+
+@pytest.mark.slow
+def test_what_an_earlier_rotation_left_goes(build: Build) -> None:
+    """A key that only the history proves useless goes, though its path was rotated again."""
+    there = build()
+    ran(there)
+    left = there.new_key(f"rk{there.record()['rotation']}1", timedelta())["api_key"]
+    there.order("rotate")
+    [rotation] = ran(there, wait="45s")["rotations"]
+    assert rotation["phase"] == "DONE"
+    assert not there.keys()[left]["alive"]
+    assert_done(there, creates=2)
 
 
 def test_unarmed_changes_nothing(build: Build) -> None:

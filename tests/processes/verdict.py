@@ -101,7 +101,7 @@ def assert_history(estate: Estate) -> None:
     rotation = estate.record()["rotation"]
     found = estate.vault.get(f"rotator/history/{estate.path}/{rotation}")
     assert found is not None
-    assert found["data"]["outcome"] == estate.phase()
+    assert found["data"]["phase"] == estate.phase()
 
 
 def assert_state_clean(estate: Estate) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,7 @@ def test_no_secret_outlives_a_long_rotation(tmp_path: Path, writes: int, steps: 
 
 
 def test_the_history_is_written_once_and_without_secrets(tmp_path: Path) -> None:
-    """A second writing of the history changes nothing; what is not there is None."""
+    """At CLOSING it tells the end; a second writing changes nothing; what is not there is None."""
 
     async def scenario(journal: Journal, kv: Watched) -> None:
         record = at(Phase.CLOSING)
@@ -235,10 +236,26 @@ def test_the_history_is_written_once_and_without_secrets(tmp_path: Path) -> None
         await journal.write_history(record, {"audit_head": "12:abc"})
         await journal.write_history(replace(record, why="other"), {})
         kept = await journal.history(PATH, record.rotation)
-        assert kept == without_secrets(record)
+        assert kept == replace(without_secrets(record), phase=Phase.DONE)
+        assert kept.closed
         text = json.dumps(await raw(kv, path=journal.documents.history(PATH, record.rotation)))
         assert "12:abc" in text
         assert "sealed" not in text
+
+    scene(tmp_path, scenario)
+
+
+def test_the_history_tells_the_later_end(tmp_path: Path) -> None:
+    """A rotation that a person led out of CLOSING ends anew; a sleeper's older end is void."""
+
+    async def scenario(journal: Journal, kv: Watched) -> None:
+        first = at(Phase.CLOSING, outcome=Phase.ABORTED)
+        last = at(Phase.CLOSING, outcome=Phase.DONE, phase_since=T0 + timedelta(hours=1))
+        for record in (first, last, first):
+            await journal.write_history(record, {})
+        kept = await journal.history(PATH, last.rotation)
+        assert kept is not None
+        assert (kept.phase, kept.phase_since) == (Phase.DONE, last.phase_since)
 
     scene(tmp_path, scenario)
 
