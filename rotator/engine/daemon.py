@@ -8,6 +8,7 @@ because a scheduler's job is cut off at shutdown.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -164,7 +165,8 @@ class Daemon:
     def _tick(
         self, scheduler: AsyncIOScheduler, job: Callable[[], Awaitable[None]], every: timedelta
     ) -> None:
-        scheduler.add_job(job, "interval", seconds=every.total_seconds())
+        seconds = every.total_seconds()
+        scheduler.add_job(ticking(job), "interval", seconds=seconds, name=job.__name__)
 
     async def _steady(self, scheduler: AsyncIOScheduler) -> None:
         """Begin every wait anew when the wall clock is set: ticks and drains go by it."""
@@ -285,6 +287,16 @@ class Daemon:
             log.warning("store_trouble", work=work.__name__, message=str(error))
         except Exception:
             log.exception("work_failed", work=work.__name__)
+
+
+def ticking(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Return a job that its scheduler may cut off: at the end that is no error to be told."""
+
+    async def tick() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await job()
+
+    return tick
 
 
 def used_budgets(opened: Iterable[Exchange]) -> dict[str, float]:

@@ -14,7 +14,7 @@ import pytest
 from rotator.config import Config, ConfigProblem, load_bytes
 from rotator.core.lease import Lost
 from rotator.engine.clock import SystemClock
-from rotator.engine.daemon import Daemon, Every
+from rotator.engine.daemon import Daemon, Every, ticking
 from rotator.engine.desk import Desk
 from rotator.stores.epoch import Anchor, FileAnchor
 from rotator.wiring import SetupError
@@ -93,6 +93,25 @@ async def led(daemon: Daemon) -> asyncio.Task[Lost | None]:
         await asyncio.sleep(0.01)
     assert "\nrotator_leader 1" in daemon.desk.metrics.text(gzip=False).decode()
     return running
+
+
+def test_a_tick_that_is_cut_off_is_no_error() -> None:
+    """What a tick was doing when the daemon ends is dropped without a word."""
+
+    async def run() -> None:
+        begun, endless = asyncio.Event(), asyncio.Event()
+
+        async def job() -> None:
+            begun.set()
+            await endless.wait()
+
+        tick = asyncio.ensure_future(ticking(job)())
+        await begun.wait()
+        tick.cancel()
+        await tick
+        assert not tick.cancelled()
+
+    asyncio.run(run())
 
 
 def test_a_stop_ends_the_work_before_the_lease(tmp_path: Path) -> None:
