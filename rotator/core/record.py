@@ -180,6 +180,11 @@ class Record:
         return self.phase in (Phase.DONE, Phase.ABORTED)
 
     @property
+    def end(self) -> Phase:
+        """How the rotation ended, or how it ends once it is at CLOSING."""
+        return self.phase if self.closed else self.outcome or Phase.ABORTED
+
+    @property
     def asks(self) -> str:
         """The question that a person must answer, after what became of the last answer."""
         return f"{self.refused}. {self.question}" if self.refused else self.question
@@ -225,8 +230,7 @@ def ended(record: Record) -> Record:
     The history is written at CLOSING, before the tombstone; it says how the rotation
     ends, because strays are judged by it.
     """
-    phase = record.phase if record.closed else record.outcome or Phase.ABORTED
-    return replace(without_secrets(record), phase=phase)
+    return replace(without_secrets(record), phase=record.end)
 
 
 def bears_secret(record: Record) -> bool:

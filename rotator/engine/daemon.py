@@ -8,7 +8,6 @@ because a scheduler's job is cut off at shutdown.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -290,11 +289,18 @@ class Daemon:
 
 
 def ticking(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Return a job that its scheduler may cut off: at the end that is no error to be told."""
+    """Return a job that its scheduler may cut off: at the end that is no error to be told.
+
+    What was cancelled inside of a job that goes on is one.
+    """
 
     async def tick() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await job()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                raise
 
     return tick
 

@@ -114,6 +114,22 @@ def test_a_tick_that_is_cut_off_is_no_error() -> None:
     asyncio.run(run())
 
 
+def test_what_is_cancelled_inside_a_tick_is_told() -> None:
+    """Only the daemon's end cuts a tick off in silence."""
+
+    async def run() -> None:
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gone.cancel()
+
+        async def job() -> None:
+            await gone
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.ensure_future(ticking(job)())
+
+    asyncio.run(run())
+
+
 def test_a_stop_ends_the_work_before_the_lease(tmp_path: Path) -> None:
     """Told to stop, it rests, says that it leads no more, and only then gives the lease back."""
 

@@ -95,7 +95,7 @@ def _apply(record: Record, event: Event, changes: dict[str, Any], now: datetime)
         changes["why"] = f"no row for «{event.value}» in {record.phase}"
         to = Phase.QUARANTINED
     elif event is Event.FINISHED:
-        to = record.outcome or Phase.ABORTED
+        to = record.end
     elif event is Event.RETRIED:
         to = record.left or Phase.QUARANTINED
     return _write(record, event, to, changes, now)

@@ -19,7 +19,7 @@ from tests.processes.program import HTTP, Program, Sandbox, until
 from tests.servers.vault_server import VaultServer, free_port
 
 QUICK = {"every": {"inventory": "5s", "inspect": "5s", "tidy": "15s"}}
-EAGER = {"inventory": "1s", "inspect": "1s", "tidy": "15s"}
+EAGER = {"every": {"inventory": "1s", "inspect": "1s", "tidy": "15s"}}
 NOTHING = 'path "nothing" { capabilities = ["read"] }'
 DYING = 6
 
@@ -157,7 +157,7 @@ def _cut_off(built: Built) -> Stage:
 
     Once it does, that page silences the page of failing calls, as it should.
     """
-    there = built("cut_off", settings={"every": EAGER})
+    there = built("cut_off", settings=EAGER)
     return Stage("cut_off", there, [there.daemon()])
 
 
